@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := true
+
+.PHONY: help
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: repro
+repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
+	dvc repro
+
+.PHONY: test
+test: $(INSTALLED) ## Run the tests, but for the slow ones
+	python -m pytest
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check the code's style
+	ruff check
+	ruff format --check
+
+.PHONY: ui
+ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+
+.PHONY: lock
+lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --upgrade pyproject.toml --group dev --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment and everything that a stage wrote; DVC's cache stays
+	git clean --quiet -d --force -X data
+	rm -rf $(VENV) *.egg-info demo .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,13 @@
+"""What the stages are made of: one module for each noun of the field."""
+
+import os
+
+# Quiet logs and no telemetry; here, since TensorFlow and MLflow read these when first imported.
+for _name, _value in {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is told of in seconds
+}.items():
+    os.environ.setdefault(_name, _value)

@@ -1,0 +1,30 @@
+"""How a script meets the person at the terminal: clear errors and exit codes."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something that the user can mend: what was wrong, where, and what to do."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's `main` and leave the process with an exit code that tells what happened.
+
+    0: done. 1: a `UserError`, or a file that could not be read or written; the message goes to
+    standard error, without a traceback. 130: interrupted from the keyboard. Any other exception
+    is a defect of ours and keeps its traceback.
+    """
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        # Only what the operating system refused for a path: anything else is a defect.
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror}. Results of earlier runs are left as they were.")
+    except KeyboardInterrupt:
+        print("\ninterrupted: results of earlier runs are left as they were", file=sys.stderr)
+        sys.exit(130)

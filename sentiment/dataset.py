@@ -1,0 +1,26 @@
+"""Padded reviews and their labels, and which of them a model may learn from."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Dataset(NamedTuple):
+    """Rows of token ids, int32 of shape (reviews, steps), and labels, int8 of shape (reviews,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def load(folder: Path | str, split: str) -> Dataset:
+    """Return the `train` or `test` reviews, mapped from disk rather than read into memory."""
+    arrays = (Path(folder, f"{name}_{split}.npy") for name in "xy")
+    return Dataset(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays))
+
+
+def divide(train: Dataset, validation_split: float) -> tuple[Dataset, Dataset]:
+    """Return the rows to fit on and the last rows, for validation, as Keras divides them."""
+    fitted = math.floor(len(train.y) * (1 - validation_split))
+    return Dataset(train.x[:fitted], train.y[:fitted]), Dataset(train.x[fitted:], train.y[fitted:])

@@ -1,0 +1,78 @@
+"""How good probabilities are: scores of a model, and curves of several models in one table."""
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+THRESHOLD = 0.5  # a review is called positive from this probability on
+BINS = 10  # of equal width, for calibration
+GRID = np.linspace(0, 1, 201)  # where curves are read off
+
+
+def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
+    """Return a model's scores.
+
+    Args:
+        labels: 0 or 1, of shape (reviews,).
+        probabilities: Of label 1, of shape (reviews,).
+
+    Returns:
+        accuracy, roc_auc, log_loss (nats a review), expected_calibration_error (as `calibration`
+        bins them; Naeini et al., AAAI 2015) and the four counts of the confusion matrix.
+    """
+    predicted = probabilities >= THRESHOLD
+    tn, fp, fn, tp = metrics.confusion_matrix(labels, predicted, labels=[0, 1]).ravel().tolist()
+    return {
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
+        "roc_auc": float(metrics.roc_auc_score(labels, probabilities)),
+        "log_loss": float(metrics.log_loss(labels, probabilities.astype(float))),
+        "expected_calibration_error": _calibration_error(labels, probabilities),
+        "confusion": {
+            "true_negatives": tn,
+            "false_positives": fp,
+            "false_negatives": fn,
+            "true_positives": tp,
+        },
+    }
+
+
+def _bins(probabilities: np.ndarray) -> np.ndarray:
+    return np.minimum((probabilities * BINS).astype(int), BINS - 1)
+
+
+def _calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    surplus = np.bincount(_bins(probabilities), weights=labels - probabilities, minlength=BINS)
+    return float(np.abs(surplus).sum() / len(labels))
+
+
+def roc(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return each model's true positive rate over a grid of false positive rates."""
+    table = {"false_positive_rate": GRID}
+    for name, probabilities in models.items():
+        false_positive, true_positive, _ = metrics.roc_curve(labels, probabilities)
+        table[name] = np.interp(GRID, false_positive, true_positive)
+    return pd.DataFrame(table)
+
+
+def precision_recall(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return each model's precision over a grid of recalls."""
+    table = {"recall": GRID}
+    for name, probabilities in models.items():
+        precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
+        table[name] = np.interp(GRID, recall[::-1], precision[::-1])
+    return pd.DataFrame(table)
+
+
+def calibration(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return each model's share of positive reviews by bin of its probability.
+
+    Returns:
+        A row for each of BINS bins: its centre, and a column for each model; NaN: an empty bin.
+    """
+    table = {"probability": (np.arange(BINS) + 0.5) / BINS}
+    for name, probabilities in models.items():
+        bins = _bins(probabilities)
+        reviews = np.bincount(bins, minlength=BINS)
+        positive = np.bincount(bins, weights=labels, minlength=BINS)
+        table[name] = np.divide(positive, reviews, out=np.full(BINS, np.nan), where=reviews > 0)
+    return pd.DataFrame(table)

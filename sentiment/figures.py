@@ -1,0 +1,134 @@
+"""Figures, drawn with plotnine in one look."""
+
+import pandas as pd
+import plotnine as p9
+
+# Okabe and Ito's palette: colours that colour-blind people can tell apart.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+MODELS = {
+    "baseline": ("bag of words", GREEN),
+    "recurrent": ("recurrent, last epoch", ORANGE),
+    "recurrent_best_epoch": ("recurrent, best epoch", BLUE),
+}
+LOOK = p9.theme_bw(base_size=11) + p9.theme(
+    legend_position="bottom", legend_title=p9.element_blank(), figure_size=(6.4, 4.4), dpi=150
+)
+
+
+def history(table: pd.DataFrame, caption: str) -> p9.ggplot:
+    """Draw the training history as the course's `plot(history)` does.
+
+    A facet for each metric, training and validation in two colours, points and a loess line.
+
+    Args:
+        table: epoch, loss, accuracy, val_loss, val_accuracy; a row for each epoch.
+        caption: What the reviews are.
+    """
+    tidy = table.melt("epoch")
+    tidy["data"] = tidy.variable.str.startswith("val_").map({True: "validation", False: "training"})
+    tidy["metric"] = tidy.variable.str.removeprefix("val_")
+    figure = (
+        p9.ggplot(tidy, p9.aes("epoch", "value", colour="data"))
+        + p9.geom_point()
+        + p9.facet_wrap("metric", ncol=1, scales="free_y")
+        + p9.scale_x_continuous(breaks=_whole_numbers)
+        + p9.scale_colour_manual({"training": BLUE, "validation": ORANGE})
+        + p9.labs(y="", caption=caption)
+        + LOOK
+    )
+    # A local regression needs more epochs than its two coefficients; below that, points alone.
+    return figure + p9.geom_smooth(method="loess", se=False, size=0.7) if len(table) > 4 else figure
+
+
+def _whole_numbers(limits: tuple[float, float]) -> list[int]:
+    first, last = round(limits[0] + 0.4), round(limits[1] - 0.4)
+    return list(range(first, last + 1, max(1, (last - first) // 10)))
+
+
+def curves(table: pd.DataFrame, title: str, y: str, caption: str) -> p9.ggplot:
+    """Draw one line a model from a table whose first column is x and whose others are models."""
+    x = table.columns[0]
+    return (
+        p9.ggplot(_by_model(table.melt(x, var_name="model")), p9.aes(x, "value", colour="model"))
+        + p9.geom_line()
+        + _model_colours()
+        + p9.coord_fixed(xlim=(0, 1), ylim=(0, 1))
+        + p9.labs(title=title, x=x.replace("_", " "), y=y, caption=caption)
+        + LOOK
+    )
+
+
+def calibration(table: pd.DataFrame, caption: str) -> p9.ggplot:
+    """Draw how often reviews are positive against how often a model says that they are."""
+    figure = curves(table, "Calibration", "share of positive reviews", caption)
+    diagonal = p9.geom_abline(slope=1, intercept=0, linetype="dashed", colour="grey")
+    return figure + diagonal + p9.geom_point()
+
+
+def confusion(counts: dict[str, dict[str, int]], caption: str) -> p9.ggplot:
+    """Draw the confusion matrix of each model.
+
+    Args:
+        counts: For each model, true_negatives, false_positives, false_negatives, true_positives.
+        caption: What the reviews are.
+    """
+    rows = [
+        (model, actual, predicted, count[f"{'true' if actual == predicted else 'false'}_{kind}"])
+        for model, count in counts.items()
+        for predicted, kind in (("negative", "negatives"), ("positive", "positives"))
+        for actual in ("negative", "positive")
+    ]
+    table = _by_model(pd.DataFrame(rows, columns=["model", "actual", "predicted", "reviews"]))
+    table["share"] = table.reviews / table.groupby(["model", "actual"], observed=True)[
+        "reviews"
+    ].transform("sum")
+    return (
+        p9.ggplot(table, p9.aes("predicted", "actual", fill="share"))
+        + p9.geom_tile()
+        + p9.geom_text(p9.aes(label="reviews", colour="share > 0.5"), format_string="{:,}", size=10)
+        + p9.facet_wrap("model")
+        + p9.scale_fill_gradient("#f2f2f2", BLUE, limits=(0, 1), guide=None)
+        + p9.scale_colour_manual({True: "white", False: "black"}, guide=None)
+        + p9.coord_fixed()
+        + p9.labs(title="Confusion, in reviews", caption=caption)
+        + LOOK
+        + p9.theme(figure_size=(8, 3.6))
+    )
+
+
+def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
+    """Draw the lengths of the reviews, and where they are cut.
+
+    Args:
+        table: split, words; a row for each review.
+        maxlen: Steps that the network reads.
+        caption: What the reviews are.
+    """
+    return (
+        p9.ggplot(table, p9.aes("words"))
+        + p9.geom_histogram(bins=60, boundary=0, fill=BLUE)
+        + p9.geom_vline(xintercept=maxlen, linetype="dashed", colour=ORANGE)
+        + p9.facet_wrap("split", ncol=1)
+        + p9.labs(
+            title=f"Lengths of the reviews; the network reads {maxlen} steps",
+            x="words",
+            y="reviews",
+            caption=caption,
+        )
+        + LOOK
+    )
+
+
+def _by_model(table: pd.DataFrame) -> pd.DataFrame:
+    names = {name: label for name, (label, _) in MODELS.items()}
+    labels = pd.Categorical(table["model"].map(names), categories=list(names.values()))
+    return table.assign(model=labels)
+
+
+def _model_colours() -> p9.scale_colour_manual:
+    return p9.scale_colour_manual(dict(MODELS.values()))
+
+
+def save(figure: p9.ggplot, path) -> None:
+    """Write a figure as PNG, the same bytes for the same figure."""
+    figure.save(path, format="png", verbose=False)

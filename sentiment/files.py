@@ -1,0 +1,85 @@
+"""Where the project is, and whole files or none: all that a stage writes goes through here."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+def project_root() -> Path:
+    """Return the project's root; in DVC's temporary experiments too, that of the workspace."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a path to write to; it takes the place of `path` only when the block succeeds.
+
+    The temporary file lies beside `path` (the same file system, so that the replacement is
+    atomic) and keeps its suffix, from which many writers take the format.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".partial-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def npy_rows(path: Path | str, dtype: str, shape: tuple[int, ...]) -> Iterator["RowWriter"]:
+    """Yield a writer that appends rows to an `.npy` file of the given `shape`.
+
+    Rows go straight to the file: memory does not grow with their number, which a memory map,
+    whose pages count as the process's own, would not give.
+
+    Raises:
+        ValueError: if the rows written do not make up `shape`.
+    """
+    with atomic(path) as temporary:
+        with temporary.open("wb") as file:
+            header = {
+                "descr": np.dtype(dtype).str,
+                "fortran_order": False,
+                "shape": shape,
+            }
+            np.lib.format.write_array_header_1_0(file, header)
+            writer = RowWriter(file, np.dtype(dtype), shape)
+            yield writer
+        if writer.rows != shape[0]:
+            raise ValueError(f"{path}: {writer.rows} rows written, {shape[0]} announced")
+
+
+class RowWriter:
+    """Appends rows of one dtype and shape to an open binary file."""
+
+    def __init__(self, file, dtype: np.dtype, shape: tuple[int, ...]):
+        self.rows = 0
+        self._file, self._dtype, self._row_shape = file, dtype, shape[1:]
+
+    def write(self, rows: np.ndarray) -> None:
+        """Append `rows`, of shape (any number, *row shape)."""
+        rows = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._row_shape)
+        self._file.write(rows.tobytes())
+        self.rows += len(rows)
+
+
+def normalise_zip(path: Path, edit: Callable[[str, bytes], bytes]) -> None:
+    """Rewrite a zip archive so that the same contents are the same bytes.
+
+    Members are stored in the order of their names with the earliest date that zip knows.
+
+    Args:
+        path: The archive.
+        edit: Returns a member's content, given its name and content, without what varies.
+    """
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in sorted(archive.namelist())}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), edit(name, content))

@@ -1,0 +1,127 @@
+"""The IMDB Large Movie Review Dataset (Maas et al., ACL 2011), from its official files."""
+
+import gzip
+import hashlib
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sentiment.console import UserError
+
+ARCHIVE = "aclImdb_v1.tar.gz"
+WORD_INDEX = "imdb_word_index.json"
+URLS = {
+    ARCHIVE: "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+    WORD_INDEX: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",
+}
+
+REVIEWS = 50_000
+# SHA-256 over the labelled members in byte order of their path: path, NUL, bytes, NUL.
+REVIEWS_DIGEST = "cc143339df6a1f848b662a2bdc9f158f636028e69234e58742f821c6b2ab3444"
+WORD_INDEX_DIGEST = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"
+
+_MEMBER = re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d{1,6}_(\d{1,2}))\.txt", re.ASCII)
+_LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
+_LARGEST_ARCHIVE = 1_000_000_000  # bytes unpacked; the official one has about half
+_KERAS_SEED = 113
+
+
+def read_archive(path: Path | str) -> dict[str, bytes]:
+    """Return the labelled reviews of an archive, keyed by member name, verified by content.
+
+    The archive is streamed: nothing is unpacked to disk, and nothing but regular files of the
+    expected names is read. How it was packed does not matter, nor what else it holds.
+
+    Raises:
+        UserError: if it is no archive, is cut short, is larger than it can be, has a review
+            twice, or if its reviews are not those of the data set.
+    """
+    try:
+        reviews = dict(_members(path))
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{path} is not a whole .tar.gz archive ({error}). Replace it with a good copy."
+        ) from None
+    if len(reviews) != REVIEWS or digest(reviews) != REVIEWS_DIGEST:
+        raise UserError(
+            f"{path} has {len(reviews):,} labelled reviews with the digest {digest(reviews)}; "
+            f"the data set has {REVIEWS:,} with {REVIEWS_DIGEST}. Replace it with a good copy."
+        )
+    return reviews
+
+
+def _members(path: Path | str) -> Iterator[tuple[str, bytes]]:
+    seen, unpacked = set(), 0
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            unpacked += member.size
+            if unpacked > _LARGEST_ARCHIVE:
+                raise UserError(f"{path} unpacks to more than {_LARGEST_ARCHIVE:,} bytes: refused")
+            if not (member.isreg() and _MEMBER.fullmatch(member.name)):
+                continue
+            if member.name in seen or member.size > _LARGEST_REVIEW:
+                fault = "is there twice" if member.name in seen else f"has {member.size:,} bytes"
+                raise UserError(f"{path}: the member {member.name} {fault}: refused")
+            seen.add(member.name)
+            yield member.name, archive.extractfile(member).read()
+
+
+def digest(reviews: dict[str, bytes]) -> str:
+    """Return the SHA-256 of reviews in byte order of their path: path, NUL, bytes, NUL."""
+    sha256 = hashlib.sha256()
+    for name in sorted(reviews):
+        sha256.update(name.encode() + b"\0" + reviews[name] + b"\0")
+    return sha256.hexdigest()
+
+
+def in_keras_order(reviews: dict[str, bytes]) -> pd.DataFrame:
+    """Return the reviews as rows, train then test, each in the order of Keras's data set.
+
+    Keras shuffles `pos` then `neg`, by name as text, with one generator for both splits.
+
+    Returns:
+        Columns split, label (1: positive), rating (1 to 10), id, text.
+    """
+    generator = np.random.RandomState(_KERAS_SEED)
+    rows = []
+    for split in ("train", "test"):
+        prefixes = f"aclImdb/{split}/pos/", f"aclImdb/{split}/neg/"
+        names = [name for prefix in prefixes for name in sorted(reviews) if name.startswith(prefix)]
+        order = np.arange(len(names))
+        generator.shuffle(order)
+        rows += [_row(names[i], reviews[names[i]]) for i in order]
+    return pd.DataFrame(rows, columns=["split", "label", "rating", "id", "text"]).astype(
+        {"label": "int8", "rating": "int8"}
+    )
+
+
+def _row(name: str, content: bytes) -> tuple[str, int, int, str, str]:
+    split, polarity, identity, rating = _MEMBER.fullmatch(name).groups()
+    return (
+        split,
+        int(polarity == "pos"),
+        int(rating),
+        f"{split}/{polarity}/{identity}",
+        content.decode(),
+    )
+
+
+def read_word_index(path: Path | str) -> bytes:
+    """Return Keras's word index, verified.
+
+    Raises:
+        UserError: if it is not the official file, byte for byte.
+    """
+    content = Path(path).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != WORD_INDEX_DIGEST:
+        raise UserError(
+            f"{path} has the SHA-256 {found}; Keras's word index has {WORD_INDEX_DIGEST}. "
+            "Replace it with a good copy."
+        )
+    return content

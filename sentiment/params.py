@@ -1,0 +1,103 @@
+"""params.yaml as one frozen, validated model: its sections are the stages'."""
+
+import reprlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sentiment.console import UserError
+
+LARGEST = 1_000_000  # bytes; a params.yaml of this size is no params.yaml
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Fetch(Section):
+    """Where the reviews come from."""
+
+    source: Literal["imdb", "sample"]
+
+
+class Pad(Section):
+    """How texts become rows of token ids."""
+
+    num_words: int = Field(ge=4, le=2**31 - 1)
+    skip_top: int = Field(ge=0)
+    maxlen: int = Field(ge=1, le=100_000)
+    padding: Literal["pre", "post"]
+    truncating: Literal["pre", "post"]
+
+    @model_validator(mode="after")
+    def _words_remain(self):
+        if self.skip_top >= self.num_words:
+            raise ValueError("skip_top must be less than num_words, or no word remains")
+        return self
+
+
+class Baseline(Section):
+    """The bag of words."""
+
+    C: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+
+
+class Train(Section):
+    """The recurrent network and its training."""
+
+    embedding_dim: int = Field(ge=1, le=4096)
+    units: int = Field(ge=1, le=4096)
+    optimizer: Literal["rmsprop", "adam", "sgd"]
+    learning_rate: float = Field(gt=0, le=10)
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=1, le=1_000_000)
+    deterministic: bool
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    validation_split: float = Field(gt=0, lt=1)
+    fetch: Fetch
+    pad: Pad
+    baseline: Baseline
+    train: Train
+
+
+def read(path: Path | str = "params.yaml") -> Params:
+    """Read and validate a parameter file.
+
+    YAML is read as DVC reads it, so that both see the same values.
+
+    Raises:
+        UserError: naming the file, each key that is wrong, its value and what is allowed.
+    """
+    try:
+        text = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: run this from the project's root") from None
+    if len(text) > LARGEST:
+        raise UserError(f"{path} has {len(text):,} bytes; at most {LARGEST:,} are read")
+    try:
+        values = YAML(typ="safe").load(text)
+    except (YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}:\n" + "\n".join(map(_sentence, error.errors()))) from None
+
+
+def _sentence(error: dict) -> str:
+    key = ".".join(map(str, error["loc"])) or "the file"
+    if error["type"] == "missing":
+        return f"  {key} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"  {key} is not a parameter: check its spelling"
+    return f"  {key} = {reprlib.repr(error['input'])}: {error['msg'][0].lower()}{error['msg'][1:]}"

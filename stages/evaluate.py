@@ -1,0 +1,77 @@
+"""Compare the models on the test reviews: `python stages/evaluate.py`.
+
+The only stage that sees the test labels. The validation rows are scored beside them, for whoever
+has to choose between models.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sentiment import console, dataset, evaluation, files, params, prediction, tracking
+
+MODELS = {
+    "baseline": "data/baseline/model.skops",
+    "recurrent": "data/rnn/model.keras",
+    "recurrent_best_epoch": "data/rnn/best.keras",
+}
+CURVES = {
+    "roc": evaluation.roc,
+    "precision_recall": evaluation.precision_recall,
+    "calibration": evaluation.calibration,
+}
+
+
+def main() -> None:
+    settings = params.read()
+    tracking.connect(settings.fetch.source)
+    reviews = pd.read_parquet("data/raw/reviews.parquet", columns=["split", "id"])
+    fitted_on, validation = dataset.divide(
+        dataset.load("data/padded", "train"), settings.validation_split
+    )
+    splits = {"validation": validation, "test": dataset.load("data/padded", "test")}
+
+    predictions = reviews[len(fitted_on.y) :].rename(columns={"id": "review"})
+    predictions["split"] = np.repeat(list(splits), [len(rows.y) for rows in splits.values()])
+    predictions["label"] = np.concatenate([rows.y for rows in splits.values()])
+    for name, path in MODELS.items():
+        predict = prediction.of_rows(path)
+        predictions[name] = np.concatenate([predict(rows.x) for rows in splits.values()])
+
+    scores = {"reviews": settings.fetch.source} | {
+        name: {"fitted_on": f"train rows 0 to {len(fitted_on.y) - 1}"}
+        | {
+            split: evaluation.scores(rows.label.to_numpy(), rows[name].to_numpy())
+            for split, rows in predictions.groupby("split", sort=False)
+        }
+        for name in MODELS
+    }
+    test = predictions[predictions.split == "test"]
+    for name, curve in CURVES.items():
+        with files.atomic(f"data/evaluation/{name}.csv") as path:
+            models = {model: test[model].to_numpy() for model in MODELS}
+            curve(test.label.to_numpy(), models).to_csv(path, index=False, float_format="%.6g")
+    with files.atomic("data/evaluation/predictions.parquet") as path:
+        predictions.to_parquet(path, index=False)
+    with files.atomic("data/metrics.json") as path:
+        path.write_text(json.dumps(scores, indent=2) + "\n")
+    for name in MODELS:
+        print(f"{name:<21} test accuracy {scores[name]['test']['accuracy']:.4f}")
+    with tracking.tolerated():
+        track()
+
+
+def track() -> None:
+    """Log the present comparison to MLflow, with the models that it compares below it."""
+    scores = json.loads(Path("data/metrics.json").read_bytes())
+    with tracking.result("comparison", "evaluate") as run:
+        if run:
+            tracking.log_scores({name: scores[name] for name in MODELS})
+    tracking.adopt("baseline", "baseline", {"baseline": scores["baseline"]})
+    tracking.adopt("recurrent", "train", {name: scores[name] for name in list(MODELS)[1:]})
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,45 @@
+"""Encode the reviews as token ids and pad them to one length: `python stages/pad.py`."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from sentiment import console, encoding, files, params
+
+BATCH = 2000  # reviews in memory at a time
+
+
+def main() -> None:
+    settings = params.read().pad
+    word_index = encoding.read_word_index("data/raw/word_index.json")
+    encoder = encoding.Encoder(word_index, **settings.model_dump())
+    reviews = pq.ParquetFile("data/raw/reviews.parquet")
+    counts = reviews.read(["split"]).column("split").value_counts().to_pylist()
+    sizes = {count["values"]: count["counts"] for count in counts}
+
+    with ExitStack() as stack, tqdm(total=sum(sizes.values()), unit=" reviews") as progress:
+
+        def output(name: str, dtype: str, *shape: int) -> files.RowWriter:
+            return stack.enter_context(files.npy_rows(f"data/padded/{name}.npy", dtype, shape))
+
+        x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
+        y = {s: output(f"y_{s}", "int8", n) for s, n in sizes.items()}
+        for batch in reviews.iter_batches(BATCH, columns=["split", "label", "text"]):
+            for split, rows in batch.to_pandas().groupby("split"):
+                x[split].write(encoder.rows(rows.text))
+                y[split].write(rows.label.to_numpy(np.int8))
+            progress.update(batch.num_rows)
+
+    with files.atomic("data/padded/encoder.json") as path:
+        encoder.save(path)
+    for split, size in sizes.items():
+        print(f"{size} {split} sequences")
+    print("Pad sequences (samples x time)")
+    for split, size in sizes.items():
+        print(f"x_{split} shape: {(size, settings.maxlen)}")
+
+
+if __name__ == "__main__":
+    console.run(main)

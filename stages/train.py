@@ -1,0 +1,47 @@
+"""Train the recurrent network: `python stages/train.py`.
+
+Keeps the network after the last epoch, as the course does, and after the epoch with the best
+validation accuracy beside it.
+"""
+
+import pandas as pd
+
+from sentiment import console, dataset, files, params, recurrent, tracking
+
+MODEL, BEST, HISTORY = "data/rnn/model.keras", "data/rnn/best.keras", "data/rnn/history.csv"
+ENCODER = "data/padded/encoder.json"
+
+
+def main() -> None:
+    settings = params.read()
+    tracking.connect(settings.fetch.source)
+    fitted_on, validation = dataset.divide(
+        dataset.load("data/padded", "train"), settings.validation_split
+    )
+    recurrent.seed(settings.seed, settings.train.deterministic)
+    model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
+    model.summary()
+
+    history, best = recurrent.fit(
+        model, fitted_on, validation, settings.train, tracking.Live("recurrent", "train")
+    )
+    recurrent.save(model, MODEL)
+    recurrent.save(best, BEST)
+    with files.atomic(HISTORY) as path:
+        history.to_csv(path, index=False)
+    with tracking.tolerated():
+        track()
+
+
+def track() -> None:
+    """Log the present network to MLflow, each epoch of its training too."""
+    with tracking.result("recurrent", "train") as run:
+        if run:
+            tracking.log_history(run, pd.read_csv(HISTORY))
+            tracking.log_reviews("data/raw/reviews.parquet")
+            tracking.log_model("recurrent", MODEL, ENCODER)
+            tracking.log_model("recurrent_best_epoch", BEST, ENCODER)
+
+
+if __name__ == "__main__":
+    console.run(main)
