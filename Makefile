@@ -20,6 +20,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
 	dvc repro
 
+.PHONY: demo
+demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in demo/
+	python -m scripts.demo
+
 .PHONY: test
 test: $(INSTALLED) ## Run the tests, but for the slow ones
 	python -m pytest

@@ -4,7 +4,7 @@ import os
 
 # Quiet logs and no telemetry; here, since TensorFlow and MLflow read these when first imported.
 for _name, _value in {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",

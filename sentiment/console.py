@@ -1,7 +1,9 @@
 """How a script meets the person at the terminal: clear errors and exit codes."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -28,3 +30,17 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted: results of earlier runs are left as they were", file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Drop what native code writes to standard error, which no logging level reaches."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

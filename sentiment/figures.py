@@ -24,7 +24,7 @@ def history(table: pd.DataFrame, caption: str) -> p9.ggplot:
         table: epoch, loss, accuracy, val_loss, val_accuracy; a row for each epoch.
         caption: What the reviews are.
     """
-    tidy = table.melt("epoch")
+    tidy = table.astype(float).melt("epoch")  # a smooth line: at whole numbers it would be kinked
     tidy["data"] = tidy.variable.str.startswith("val_").map({True: "validation", False: "training"})
     tidy["metric"] = tidy.variable.str.removeprefix("val_")
     figure = (
@@ -49,7 +49,9 @@ def curves(table: pd.DataFrame, title: str, y: str, caption: str) -> p9.ggplot:
     """Draw one line a model from a table whose first column is x and whose others are models."""
     x = table.columns[0]
     return (
-        p9.ggplot(_by_model(table.melt(x, var_name="model")), p9.aes(x, "value", colour="model"))
+        p9.ggplot(
+            _by_model(table.melt(x, var_name="model").dropna()), p9.aes(x, "value", colour="model")
+        )
         + p9.geom_line()
         + _model_colours()
         + p9.coord_fixed(xlim=(0, 1), ylim=(0, 1))

@@ -78,6 +78,45 @@ def read(path: Path | str = "params.yaml") -> Params:
     Raises:
         UserError: naming the file, each key that is wrong, its value and what is allowed.
     """
+    values = _load(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}:\n" + "\n".join(map(_sentence, error.errors()))) from None
+
+
+def override(path: Path | str, values: dict[str, object]) -> None:
+    """Set parameters in a file by dotted key, comments left as they are, and validate it.
+
+    Raises:
+        UserError: as `read` does; the file has the new values then.
+    """
+    yaml = YAML()
+    content = yaml.load(Path(path))
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        section = content
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[name] = value
+    yaml.dump(content, Path(path))
+    read(path)
+
+
+def recipe(name: str) -> dict[str, object]:
+    """Return a recipe, parameters by dotted key, from the folder `recipes`.
+
+    Raises:
+        UserError: if there is no recipe of that name.
+    """
+    path = Path("recipes", f"{name}.yaml")
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise UserError(f"there is no recipe {name!r}; there are: {known}")
+    return _load(path)
+
+
+def _load(path: Path | str) -> object:
     try:
         text = Path(path).read_bytes()
     except FileNotFoundError:
@@ -85,13 +124,9 @@ def read(path: Path | str = "params.yaml") -> Params:
     if len(text) > LARGEST:
         raise UserError(f"{path} has {len(text):,} bytes; at most {LARGEST:,} are read")
     try:
-        values = YAML(typ="safe").load(text)
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
-    try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}:\n" + "\n".join(map(_sentence, error.errors()))) from None
 
 
 def _sentence(error: dict) -> str:

@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from sentiment import files
+from sentiment import console, files
 from sentiment.dataset import Dataset
 from sentiment.params import Train
+
+with console.hushed():  # TensorFlow greets on standard error, at any log level
+    import keras
+    import tensorflow as tf
 
 
 def build(num_words: int, maxlen: int, settings: Train) -> keras.Model:

@@ -27,7 +27,7 @@ CURVES = {
 def main() -> None:
     settings = params.read()
     tracking.connect(settings.fetch.source)
-    reviews = pd.read_parquet("data/raw/reviews.parquet", columns=["split", "id"])
+    reviews = pd.read_parquet("data/raw/reviews.parquet", columns=["split", "id", "rating"])
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
@@ -40,14 +40,16 @@ def main() -> None:
         predict = prediction.of_rows(path)
         predictions[name] = np.concatenate([predict(rows.x) for rows in splits.values()])
 
-    scores = {"reviews": settings.fetch.source} | {
-        name: {"fitted_on": f"train rows 0 to {len(fitted_on.y) - 1}"}
-        | {
-            split: evaluation.scores(rows.label.to_numpy(), rows[name].to_numpy())
-            for split, rows in predictions.groupby("split", sort=False)
-        }
-        for name in MODELS
-    }
+    scores = {"reviews": settings.fetch.source}
+    for name in MODELS:
+        scores[name] = {"fitted_on": f"train rows 0 to {len(fitted_on.y) - 1}"}
+        for split, rows in predictions.groupby("split", sort=False):
+            label, probability = rows["label"].to_numpy(), rows[name].to_numpy()
+            scores[name][split] = evaluation.scores(label, probability) | {
+                "accuracy_by_rating": evaluation.accuracy_by(
+                    rows["rating"].to_numpy(), label, probability
+                )
+            }
     test = predictions[predictions.split == "test"]
     for name, curve in CURVES.items():
         with files.atomic(f"data/evaluation/{name}.csv") as path:
