@@ -28,6 +28,14 @@ demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in d
 test: $(INSTALLED) ## Run the tests, but for the slow ones
 	python -m pytest
 
+.PHONY: track
+track: $(INSTALLED) ## See to it that the MLflow store has the present results
+	python -m scripts.track
+
+.PHONY: promote
+promote: $(INSTALLED) ## Make the best model by validation accuracy the champion
+	python -m scripts.promote
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check the code's style
 	ruff check

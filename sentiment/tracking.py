@@ -23,6 +23,8 @@ from sentiment.console import UserError
 
 INPUTS = "digest.inputs"  # of the parameters and files that a result is made from
 OUTPUTS = "digest.outputs"  # of the files that are the result: a run that has it is complete
+MD5, ROWS, ACCURACY = "md5", "validation.rows", "validation.accuracy"  # tags of model versions
+CHAMPION = "champion"
 SERVED_WITH = ("keras", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "requests",
                "ruamel.yaml", "scikit-learn", "scipy", "skops", "tensorflow")  # fmt: skip
 UNREACHABLE = (MlflowException, requests.RequestException)
@@ -37,7 +39,7 @@ def connect(source: str) -> None:
     Raises:
         UserError: if the store cannot be used.
     """
-    experiment = "sentiment" if source == "imdb" else f"sentiment ({source})"
+    experiment = experiment_name(source)
     root = files.project_root().resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     # Writers to one file wait for one another: two experiments may run at once.
@@ -52,6 +54,11 @@ def connect(source: str) -> None:
             f"({str(error).splitlines()[0][:200]}). Start its server, or unset "
             "MLFLOW_TRACKING_URI to use mlflow.db in the project's root."
         ) from None
+
+
+def experiment_name(source: str) -> str:
+    """Return the name of the experiment, and of the registered model, of a source of reviews."""
+    return "sentiment" if source == "imdb" else f"sentiment-{source}"
 
 
 @contextmanager
@@ -97,7 +104,8 @@ def result(kind: str, stage: str) -> Iterator[Run | None]:
         stage: The stage's name in dvc.yaml.
     """
     made = lineage.of_stage(stage)
-    if _find(kind, OUTPUTS, made.outputs):
+    if found := _find(kind, OUTPUTS, made.outputs):
+        print(f"tracking: the store has the {kind} as run {found.info.run_id}")
         yield None
         return
     begun = _find(kind, INPUTS, made.inputs)
@@ -106,7 +114,7 @@ def result(kind: str, stage: str) -> Iterator[Run | None]:
         yield run
         outs = {f"out {path}": md5 for path, md5 in made.outs.items()}
         mlflow.set_tags(outs | {OUTPUTS: made.outputs})
-    print(f"tracking: logged the {kind} as run {run.info.run_name} ({run.info.run_id})")
+    print(f"tracking: logged the {kind} as run {run.info.run_id}")
 
 
 def _find(kind: str, tag: str, digest: str) -> Run | None:
@@ -213,7 +221,7 @@ EXAMPLE = pd.DataFrame({"text": ["I wanted my money back.", "A film to see twice
 
 
 def log_model(name: str, path: Path | str, encoder: Path | str) -> None:
-    """Log a model that takes raw text to the active run.
+    """Log a model that takes raw text to the active run, and register it as a new version.
 
     Its code is this package, as source: nothing is pickled.
 
@@ -223,7 +231,9 @@ def log_model(name: str, path: Path | str, encoder: Path | str) -> None:
         encoder: The encoder's file.
     """
     package = Path(__file__).parent
-    mlflow.pyfunc.log_model(
+    client = mlflow.MlflowClient()
+    registry = client.get_experiment(mlflow.active_run().info.experiment_id).name
+    model = mlflow.pyfunc.log_model(
         name=name,
         python_model=str(package / "serving.py"),
         artifacts={"model": str(path), "encoder": str(encoder)},
@@ -231,4 +241,51 @@ def log_model(name: str, path: Path | str, encoder: Path | str) -> None:
         signature=TEXT_TO_LABEL,
         input_example=EXAMPLE,
         pip_requirements=[f"{package}=={version(package)}" for package in SERVED_WITH],
+        registered_model_name=registry,
     )
+    tags = {"model": name, MD5: lineage.md5(path)}
+    for tag, value in tags.items():
+        client.set_model_version_tag(registry, model.registered_model_version, tag, value)
+
+
+def promote(name: str, path: Path | str, accuracy: float, rows: str, source: str) -> str:
+    """Make a registered model the champion, unless the present one is at least as good.
+
+    Args:
+        name: The model's name.
+        path: The saved model, by whose content the registered version is found.
+        accuracy: Its accuracy on the validation rows.
+        rows: The digest of those rows: accuracies on others cannot be compared.
+        source: Where the reviews are from, as for `connect`.
+
+    Returns:
+        What was done, as a sentence.
+
+    Raises:
+        UserError: if the model is not registered, or if it may not replace the champion.
+    """
+    client, registry = mlflow.MlflowClient(), experiment_name(source)
+    versions = client.search_model_versions(f"name = '{registry}'")
+    registered = [v for v in versions if v.tags.get(MD5) == lineage.md5(path)]
+    if not registered:
+        raise UserError(f"the {name} model is not registered: run `make track`, then try again")
+    version = registered[0].version
+    aliases = client.get_registered_model(registry).aliases
+    champion = next((v for v in versions if v.version == aliases.get(CHAMPION)), None)
+    ours = f"{name} (version {version}), {accuracy:.4f} on the validation rows"
+    if champion and champion.tags[MD5] == lineage.md5(path):
+        return f"{ours}, is the champion already"
+    if champion:
+        theirs = f"{champion.tags['model']} (version {champion.version})"
+        if champion.tags[ROWS] != rows:
+            raise UserError(
+                f"{theirs} is the champion by other validation rows, and cannot be compared with "
+                f"{ours}. Remove its alias in `make ui` to start anew."
+            )
+        theirs += f", {champion.tags[ACCURACY]}"
+        if accuracy <= float(champion.tags[ACCURACY]):
+            raise UserError(f"the champion stays {theirs}: {ours}, is no better")
+    client.set_model_version_tag(registry, version, ACCURACY, repr(accuracy))
+    client.set_model_version_tag(registry, version, ROWS, rows)
+    client.set_registered_model_alias(registry, CHAMPION, version)
+    return f"{ours}, is the champion now" + (f" in place of {theirs}" if champion else "")
