@@ -28,6 +28,7 @@ WORD_INDEX_DIGEST = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde42
 _MEMBER = re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d{1,6}_(\d{1,2}))\.txt", re.ASCII)
 _LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
 _LARGEST_ARCHIVE = 1_000_000_000  # bytes unpacked; the official one has about half
+_LARGEST_HEADER = 65_536  # bytes before a member: its names and other attributes
 _KERAS_SEED = 113
 
 
@@ -43,7 +44,7 @@ def read_archive(path: Path | str) -> dict[str, bytes]:
     """
     try:
         reviews = dict(_members(path))
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path} is not a whole .tar.gz archive ({error}). Replace it with a good copy."
         ) from None
@@ -56,12 +57,11 @@ def read_archive(path: Path | str) -> dict[str, bytes]:
 
 
 def _members(path: Path | str) -> Iterator[tuple[str, bytes]]:
-    seen, unpacked = set(), 0
-    with tarfile.open(path, "r|gz") as archive:
+    seen = set()
+    with _Bounded(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
         for member in archive:
-            unpacked += member.size
-            if unpacked > _LARGEST_ARCHIVE:
-                raise UserError(f"{path} unpacks to more than {_LARGEST_ARCHIVE:,} bytes: refused")
+            archive.members = []  # or the archive keeps each that it has passed
+            unpacked.allow(member.offset_data + member.size)
             if not (member.isreg() and _MEMBER.fullmatch(member.name)):
                 continue
             if member.name in seen or member.size > _LARGEST_REVIEW:
@@ -69,6 +69,29 @@ def _members(path: Path | str) -> Iterator[tuple[str, bytes]]:
                 raise UserError(f"{path}: the member {member.name} {fault}: refused")
             seen.add(member.name)
             yield member.name, archive.extractfile(member).read()
+
+
+class _Bounded(gzip.GzipFile):
+    """Unpacks an archive up to the end of the present member and a next one's header.
+
+    A header says how long it is itself, and would be read into memory whole.
+    """
+
+    def __init__(self, path: Path | str):
+        super().__init__(path)
+        self.allow(0)
+
+    def allow(self, end: int) -> None:
+        """Let a member be read that ends at the byte `end`, and the header after it."""
+        if end > _LARGEST_ARCHIVE:
+            raise UserError(f"{self.name} unpacks to over {_LARGEST_ARCHIVE:,} bytes: refused")
+        self._allowed = end + _LARGEST_HEADER
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes."""
+        if self.tell() > self._allowed:
+            raise UserError(f"{self.name} has a header of over {_LARGEST_HEADER:,} bytes: refused")
+        return super().read(size)
 
 
 def digest(reviews: dict[str, bytes]) -> str:

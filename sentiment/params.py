@@ -1,10 +1,12 @@
 """params.yaml as one frozen, validated model: its sections are the stages'."""
 
+import math
 import reprlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -34,11 +36,12 @@ class Pad(Section):
     padding: Literal["pre", "post"]
     truncating: Literal["pre", "post"]
 
-    @model_validator(mode="after")
-    def _words_remain(self):
-        if self.skip_top >= self.num_words:
-            raise ValueError("skip_top must be less than num_words, or no word remains")
-        return self
+    @field_validator("skip_top")
+    @classmethod
+    def _words_remain(cls, skip_top: int, others: ValidationInfo) -> int:
+        if skip_top >= others.data.get("num_words", math.inf):
+            raise PydanticCustomError("no_words", "should be less than num_words")
+        return skip_top
 
 
 class Baseline(Section):
@@ -89,7 +92,8 @@ def override(path: Path | str, values: dict[str, object]) -> None:
     """Set parameters in a file by dotted key, comments left as they are, and validate it.
 
     Raises:
-        UserError: as `read` does; the file has the new values then.
+        UserError: as `read` does; the file has the new values then. Or if a key leads through a
+            value as if it were a section; the file is as it was then.
     """
     yaml = YAML()
     content = yaml.load(Path(path))
@@ -98,6 +102,8 @@ def override(path: Path | str, values: dict[str, object]) -> None:
         section = content
         for part in sections:
             section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise UserError(f"{key} is not a parameter: {part} is no section")
         section[name] = value
     yaml.dump(content, Path(path))
     read(path)
@@ -125,7 +131,7 @@ def _load(path: Path | str) -> object:
         raise UserError(f"{path} has {len(text):,} bytes; at most {LARGEST:,} are read")
     try:
         return YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
 
 
