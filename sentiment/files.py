@@ -64,7 +64,9 @@ class RowWriter:
 
     def write(self, rows: np.ndarray) -> None:
         """Append `rows`, of shape (any number, *row shape)."""
-        rows = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._row_shape)
+        rows = np.ascontiguousarray(rows, self._dtype)
+        if rows.shape[1:] != self._row_shape:
+            raise ValueError(f"rows of shape {rows.shape[1:]}, {self._row_shape} announced")
         self._file.write(rows.tobytes())
         self.rows += len(rows)
 

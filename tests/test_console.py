@@ -1,0 +1,118 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sentiment import console
+
+
+def leave_with(error: BaseException) -> SystemExit:
+    """Run a `main` that raises `error` and return the exit."""
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as exit_:
+        console.run(main)
+    return exit_.value
+
+
+def script(body: str) -> list[str]:
+    """A command that runs `body` as the `main` of a script."""
+    lines = [
+        "import time",
+        "from sentiment import console",
+        "def main():",
+        *(f"    {line}" for line in body.splitlines()),
+        "console.run(main)",
+    ]
+    return [sys.executable, "-c", "\n".join(lines)]
+
+
+def test_what_main_does_is_done_and_the_exit_is_clean():
+    done = []
+    console.run(lambda: done.append(True))
+    assert done
+
+
+def test_user_error_is_a_message_on_standard_error_without_traceback():
+    finished = subprocess.run(
+        script("raise console.UserError('the archive is cut short: fetch it again')"),
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == "error: the archive is cut short: fetch it again\n"
+    assert finished.stdout == ""
+
+
+def test_keyboard_interrupt_is_a_calm_word_and_code_130():
+    process = subprocess.Popen(
+        script("print('ready', flush=True)\ntime.sleep(60)"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    try:
+        (tmp_path / "absent" / "x.npy").open("wb")
+    except OSError as error:
+        message = leave_with(error).code
+    assert message.startswith(f"error: {tmp_path}/absent/x.npy: No such file or directory.")
+
+
+def test_a_full_disk_names_no_file_and_is_still_told():
+    message = leave_with(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))).code
+    assert message == (
+        "error: No space left on device. Results of earlier runs are left as they were."
+    )
+
+
+@pytest.mark.parametrize("defect", [ValueError("ours"), KeyError("ours"), OSError("ours")])
+def test_any_other_exception_keeps_its_traceback(defect):
+    def main():
+        raise defect
+
+    with pytest.raises(type(defect)) as raised:
+        console.run(main)
+    assert raised.value is defect
+
+
+def test_hushed_drops_what_goes_to_the_file_descriptor_and_nothing_after_it(capfd):
+    with console.hushed():
+        os.write(2, b"native noise\n")
+        print("result")
+    os.write(2, b"a word of warning\n")
+    out, err = capfd.readouterr()
+    assert out == "result\n"
+    assert err == "a word of warning\n"
+
+
+def test_hushed_restores_standard_error_after_an_exception(capfd):
+    with pytest.raises(ZeroDivisionError), console.hushed():
+        os.write(2, b"native noise\n")
+        raise ZeroDivisionError
+    os.write(2, b"a word of warning\n")
+    assert capfd.readouterr().err == "a word of warning\n"
+
+
+def test_hushed_leaves_no_file_descriptor_behind():
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    before = count()
+    for _ in range(3):
+        with console.hushed():
+            pass
+    assert count() == before
