@@ -141,4 +141,5 @@ def _sentence(error: dict) -> str:
         return f"  {key} is missing"
     if error["type"] == "extra_forbidden":
         return f"  {key} is not a parameter: check its spelling"
-    return f"  {key} = {reprlib.repr(error['input'])}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    value = reprlib.repr(error["input"])[:100]
+    return f"  {key} = {value}: {error['msg'][0].lower()}{error['msg'][1:]}"
