@@ -1,17 +1,40 @@
-"""The baseline: logistic regression on a bag of words, with scikit-learn."""
+"""The baselines: linear classifiers on bags of words and of n-grams, with scikit-learn."""
 
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import skops.io
-from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, TransformerMixin
+from scipy.sparse import csr_matrix, hstack
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.sparsefuncs import inplace_csr_column_scale
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sentiment import files
 from sentiment.dataset import Dataset
 from sentiment.encoding import OOV
+
+TRUSTED = [
+    "sentiment.bag_of_words.TokenCounts",
+    "sentiment.bag_of_words.NgramCounts",
+    "sentiment.bag_of_words.NaiveBayesWeights",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+]
+_TOKEN = re.compile(r"[\w']+|[^\w\s]")  # a word, apostrophes included, or one punctuation mark
+_WORD = re.compile(r"[\w']+")
+_LINE_BREAK = "<br />"
+_END = ""  # stands behind the last token of each text, so that no n-gram crosses into the next
 
 
 class TokenCounts(TransformerMixin, BaseEstimator):
@@ -30,48 +53,309 @@ class TokenCounts(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> csr_matrix:
         """Return counts of shape (reviews, num_words) for `X` of shape (reviews, steps)."""
         reviews, steps = np.nonzero(X > OOV)
-        ones = np.ones(len(reviews))
-        return csr_matrix((ones, (reviews, X[reviews, steps])), (len(X), self.num_words))
+        return _counts(reviews, X[reviews, steps], (len(X), self.num_words))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
 
-def build(num_words: int, C: float) -> Pipeline:
-    """Return the unfitted baseline: word counts, then logistic regression.
+class NgramCounts(TransformerMixin, BaseEstimator):
+    """Counts of the n-grams of raw texts, in lower case: scikit-learn's `CountVectorizer`, faster.
+
+    An n-gram is the number of its first n - 1 tokens among the frequent (n - 1)-grams, and the
+    number of its last token. So each length is counted with whole-array operations on integers,
+    and only where the shorter n-gram is frequent, as its extensions cannot be otherwise.
+
+    Args:
+        ngram_range: The shortest and the longest n-grams, in tokens.
+        min_df: In how many texts an n-gram has to occur.
+        binary: Whether to tell only if an n-gram occurs, not how often.
+        punctuation: Whether each punctuation mark is a token, or none is.
+
+    Attributes:
+        vocabularies_: For n = 1, 2, ...: the sorted keys of the frequent n-grams. A token's key is
+            itself, a longer n-gram's is (number of its first n - 1 tokens) * tokens + (number of
+            its last token).
+        document_frequency_: In how many of the texts each n-gram occurs, of shape (n-grams,).
+        texts_: The number of texts.
+    """
+
+    def __init__(
+        self,
+        ngram_range: tuple[int, int] = (1, 1),
+        min_df: int = 1,
+        binary: bool = False,
+        punctuation: bool = False,
+    ):
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.binary = binary
+        self.punctuation = punctuation
+
+    def fit(self, texts: Iterable[str], y=None):
+        """Find the frequent n-grams of `texts`.
+
+        Raises:
+            ValueError: if there are none.
+        """
+        self.fit_transform(texts)
+        return self
+
+    def fit_transform(self, texts: Iterable[str], y=None) -> csr_matrix:
+        """Find the frequent n-grams of `texts` and return their counts, as `transform` does."""
+        self.vocabularies_ = []
+        counts = self._transform(texts, learn=True)
+        if not len(self.vocabularies_[0]):
+            raise ValueError(f"no token occurs in {self.min_df} texts")
+        self.document_frequency_ = np.bincount(counts.indices, minlength=counts.shape[1])
+        self.texts_ = counts.shape[0]
+        return counts
+
+    def transform(self, texts: Iterable[str]) -> csr_matrix:
+        """Return the counts, float64 of shape (texts, n-grams): the shorter n-grams first."""
+        check_is_fitted(self)
+        return self._transform(texts, learn=False)
+
+    def _transform(self, texts: Iterable[str], learn: bool) -> csr_matrix:
+        keys, rows, size = self._tokenize(texts)
+        shortest, longest = self.ngram_range
+        blocks = []
+        for n in range(1, longest + 1):
+            if learn:
+                vocabulary, numbers = _learn(keys, rows, size, self.min_df)
+                self.vocabularies_.append(vocabulary)
+            else:
+                numbers = _find(keys, self.vocabularies_[n - 1])
+            blocks.append(_counts(rows, numbers, (size, len(self.vocabularies_[n - 1]))))
+            if n == 1:
+                tokens = numbers
+            keys = _extend(numbers[:-1], tokens[n:], len(self.vocabularies_[0]))
+            rows = rows[:-1]
+        counts = hstack(blocks[shortest - 1 :], format="csr")
+        if self.binary:
+            counts.data[:] = 1
+        return counts
+
+    def _tokenize(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return all tokens in one array, the text that each is from, and the number of texts."""
+        if isinstance(texts, str):
+            raise ValueError("texts is one string: put it into a list")
+        find = (_TOKEN if self.punctuation else _WORD).findall
+        split = [[*find(text.replace(_LINE_BREAK, " ").lower()), _END] for text in texts]
+        rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
+        return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Return the n-grams in the order of the columns, tokens joined by spaces."""
+        check_is_fitted(self)
+        tokens = self.vocabularies_[0].astype(object)
+        names = [tokens]
+        for keys in self.vocabularies_[1:]:
+            first, last = np.divmod(keys, len(tokens))
+            names.append(names[-1][first] + " " + tokens[last])
+        return np.concatenate(names[self.ngram_range[0] - 1 :])
+
+
+class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Multiplies each feature by its naive-Bayes log-count ratio.
+
+    r = log((p / |p|_1) / (q / |q|_1)), where p is `alpha` plus the sums of the features over the
+    positive rows, and q over the negative ones: Wang and Manning, "Baselines and Bigrams: Simple,
+    Good Sentiment and Topic Classification", ACL 2012.
+
+    Attributes:
+        weights_: r, of shape (features,).
+    """
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = alpha
+
+    def fit(self, X: csr_matrix, y: np.ndarray):
+        """Find the ratios from counts `X` of shape (rows, features) and labels `y` of 0 and 1.
+
+        Raises:
+            ValueError: if `y` does not hold two classes.
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        if type_of_target(y) != "binary" or len(classes := np.unique(y)) != 2:
+            raise ValueError("labels of two classes are needed for a log-count ratio")
+        negative, positive = (self.alpha + X[y == label].sum(axis=0).A1 for label in classes)
+        self.weights_ = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+        return self
+
+    def transform(self, X: csr_matrix) -> csr_matrix:
+        """Return `X` with its columns weighted."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, copy=True, reset=False)
+        inplace_csr_column_scale(X, self.weights_)
+        return X
+
+
+def _learn(
+    keys: np.ndarray, rows: np.ndarray, size: int, min_df: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted keys in at least `min_df` of `size` rows, and what `_find` then returns."""
+    codes, found = pd.factorize(keys, sort=True)
+    rows_with = np.bincount(_counts(rows, codes, (size, len(found))).indices, minlength=len(found))
+    frequent = rows_with >= min_df
+    frequent[:1] = False  # the end of a text, "" or -1, is sorted first
+    numbers = np.where(frequent, np.cumsum(frequent) - 1, -1)
+    vocabulary = found[frequent]
+    return vocabulary.astype(str) if vocabulary.dtype == object else vocabulary, numbers[codes]
+
+
+def _find(keys: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """Return the place of each key in the vocabulary, -1 where it has none."""
+    # With its own dtype pandas would refuse strings that are not valid Unicode.
+    known, keys = (pd.Index(values, dtype=keys.dtype) for values in (vocabulary, keys))
+    return known.get_indexer(keys)
+
+
+def _extend(first: np.ndarray, last: np.ndarray, tokens: int) -> np.ndarray:
+    """Return the keys of n-grams from the numbers of their first n - 1 tokens and of the last."""
+    return np.where((first < 0) | (last < 0), -1, first * tokens + last)
+
+
+def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
+    """Return how often each pair of a row and a column occurs; columns below 0 are none."""
+    rows, columns = rows[columns >= 0], columns[columns >= 0]
+    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
+
+
+def words_model(num_words: int, C: float) -> Pipeline:
+    """Return the unfitted plain bag of words over rows of token ids: the like-for-like comparison.
 
     Args:
         num_words: Size of the vocabulary.
         C: Inverse strength of the L2 regularisation.
     """
-    classifier = LogisticRegression(C=C, solver="liblinear", random_state=0)
-    return Pipeline([("counts", TokenCounts(num_words)), ("classifier", classifier)])
+    return Pipeline(
+        [("counts", TokenCounts(num_words)), ("classifier", _classifier("logistic", C))]
+    )
+
+
+def ngrams_model(
+    C: float,
+    *,
+    ngram_range: tuple[int, int],
+    min_df: int,
+    binary: bool,
+    punctuation: bool,
+    naive_bayes: bool,
+    tfidf: bool,
+    classifier: str,
+) -> Pipeline:
+    """Return the unfitted bag of n-grams over raw texts.
+
+    Args:
+        C: Inverse strength of the L2 regularisation.
+        ngram_range: As for `NgramCounts`; so are `min_df`, `binary` and `punctuation`.
+        naive_bayes: Whether to weight n-grams by their log-count ratio.
+        tfidf: Whether to weight them by inverse document frequency, rows scaled to unit length.
+        classifier: `logistic` regression or linear `svm`, its probabilities by Platt's scaling.
+    """
+    steps = {
+        "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation),
+        "naive_bayes": NaiveBayesWeights() if naive_bayes else None,
+        "tfidf": TfidfTransformer() if tfidf else None,
+        "classifier": _classifier(classifier, C),
+    }
+    return Pipeline([(name, step) for name, step in steps.items() if step])
+
+
+def _classifier(name: str, C: float) -> BaseEstimator:
+    # The dual is the quicker problem for rows this sparse; 0.1 is liblinear's tolerance for it.
+    dual = {"C": C, "dual": True, "tol": 0.1, "max_iter": 1000, "random_state": 0}
+    if name == "logistic":
+        return LogisticRegression(solver="liblinear", **dual)
+    return CalibratedClassifierCV(LinearSVC(**dual), ensemble=False)
 
 
 def choose(
-    candidates: tuple[float, ...],
-    num_words: int,
+    candidates: Sequence[float],
+    build: Callable[[float], Pipeline],
     fitted_on: Dataset,
     chosen_on: Dataset,
-) -> tuple[Pipeline, dict[float, float]]:
-    """Return the fitted baseline whose C is best on the validation rows, and each C's accuracy.
+) -> tuple[Pipeline, dict[float, dict[str, float]]]:
+    """Return the fitted model whose C is best on the validation rows, and each C's scores there.
+
+    The best is that of the lowest log loss, which is less a matter of chance than accuracy.
 
     Args:
         candidates: Values of C; of equals, the first is taken.
-        num_words: Size of the vocabulary.
-        fitted_on: The rows to fit on.
-        chosen_on: The rows to choose C on.
+        build: Returns the unfitted model of a given C.
+        fitted_on: The rows or texts to fit on.
+        chosen_on: Those to choose C on.
     """
-    fitted = {C: build(num_words, C).fit(*fitted_on) for C in candidates}
-    accuracy = {C: float(model.score(*chosen_on)) for C, model in fitted.items()}
-    return fitted[max(accuracy, key=accuracy.get)], accuracy
+    features = build(candidates[0])[:-1]
+    X, unseen = features.fit_transform(*fitted_on), features.transform(chosen_on.x)
+    classifiers = {C: build(C)[-1].fit(X, fitted_on.y) for C in candidates}
+    scores = {C: _scores(classifiers[C], unseen, chosen_on.y) for C in candidates}
+    best = min(scores, key=lambda C: scores[C]["log_loss"])
+    return Pipeline([*features.steps, ("classifier", classifiers[best])]), scores
 
 
-TRUSTED = ["sentiment.bag_of_words.TokenCounts"]
+def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:
+    positive = probabilities(classifier, X)
+    return {"accuracy": accuracy_score(y, positive > 0.5), "log_loss": log_loss(y, positive)}
+
+
+def telling_ngrams(model: Pipeline, k: int) -> pd.DataFrame:
+    """Return the `k` n-grams that speak most strongly for each class, the most negative first.
+
+    An n-gram's weight is its coefficient times its log-count ratio and inverse document frequency:
+    what one occurrence adds to the log odds, before rows are scaled to unit length. As rare n-grams
+    have large weights and decide little, they are ranked by weight times the standard deviation
+    of their occurrence, sqrt(p (1 - p)) for the share p of reviews.
+
+    Returns:
+        Columns `ngram`, `weight` and `reviews` (how many of those fitted on have it), 2 k rows.
+    """
+    steps = model.named_steps
+    weights = _coefficients(model[-1])
+    if "naive_bayes" in steps:
+        weights = weights * steps["naive_bayes"].weights_
+    if "tfidf" in steps:
+        weights = weights * steps["tfidf"].idf_
+    counts = steps["counts"]
+    share = counts.document_frequency_ / counts.texts_
+    order = np.argsort(weights * np.sqrt(share * (1 - share)), kind="stable")
+    telling = np.concatenate([order[:k], order[k:][-k:]])
+    return pd.DataFrame(
+        {
+            "ngram": counts.get_feature_names_out()[telling],
+            "weight": weights[telling],
+            "reviews": counts.document_frequency_[telling],
+        }
+    )
+
+
+def _coefficients(classifier: BaseEstimator) -> np.ndarray:
+    if isinstance(classifier, CalibratedClassifierCV):
+        classifier = classifier.calibrated_classifiers_[0].estimator
+    return classifier.coef_[0]
 
 
 def save(model: Pipeline, path: Path | str) -> None:
     """Save a fitted baseline with skops, the same bytes for the same model."""
     with files.atomic(path) as temporary:
         skops.io.dump(model, temporary)
-        files.normalise_zip(temporary, lambda name, content: content)
+        files.normalise_zip(temporary, _renumbered)
+
+
+def _renumbered(members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the members of a skops archive with ordinals in place of addresses in memory.
+
+    skops names each object, and the member that holds an array, by the object's address.
+    """
+    address = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+')
+    schema = members.pop("schema.json").decode()
+    ordinals = {name: str(i) for i, name in enumerate(dict.fromkeys(address.findall(schema)))}
+    renamed = {"schema.json": address.sub(lambda found: ordinals[found[0]], schema).encode()}
+    for name, content in members.items():
+        stem, _, suffix = name.partition(".")
+        renamed[f"{ordinals[stem]}.{suffix}"] = content
+    return renamed
 
 
 def load(path: Path | str) -> Pipeline:
@@ -79,6 +363,16 @@ def load(path: Path | str) -> Pipeline:
     return skops.io.load(path, trusted=TRUSTED)
 
 
-def probabilities(model: Pipeline, rows: np.ndarray) -> np.ndarray:
-    """Return the probability that each review is positive: float64 of shape (reviews,)."""
-    return model.predict_proba(rows)[:, 1]
+def reads_rows(model: Pipeline) -> bool:
+    """Return whether a baseline was fitted on rows of token ids rather than on raw texts."""
+    return isinstance(model[0], TokenCounts)
+
+
+def probabilities(model: Pipeline, reviews: np.ndarray | Sequence[str]) -> np.ndarray:
+    """Return the probability that each review is positive: float64 of shape (reviews,).
+
+    Args:
+        model: A fitted baseline.
+        reviews: What it was fitted on: rows of token ids, or raw texts.
+    """
+    return model.predict_proba(reviews)[:, 1]

@@ -8,7 +8,8 @@ from pathlib import Path
 from sentiment import console, encoding, files
 
 MODELS = {
-    "baseline": "data/baseline/model.skops",
+    "baseline": "data/baseline/ngrams.skops",
+    "baseline_words": "data/baseline/words.skops",
     "recurrent": "data/rnn/model.keras",
     "recurrent_best_epoch": "data/rnn/best.keras",
 }
@@ -83,7 +84,9 @@ def by_workspace(text: str) -> dict[str, float]:
         if not (root / path).is_file():
             raise console.UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
     rows = encoding.Encoder.load(root / ENCODER).rows([text])
-    return {name: float(prediction.of_rows(root / path)(rows)[0]) for name, path in MODELS.items()}
+    return {
+        name: float(prediction.load(root / path)([text], rows)[0]) for name, path in MODELS.items()
+    }
 
 
 def by_registered(uri: str, text: str) -> float:

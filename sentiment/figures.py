@@ -4,9 +4,10 @@ import pandas as pd
 import plotnine as p9
 
 # Okabe and Ito's palette: colours that colour-blind people can tell apart.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 MODELS = {
-    "baseline": ("bag of words", GREEN),
+    "baseline": ("bag of n-grams", GREEN),
+    "baseline_words": ("bag of words", PINK),
     "recurrent": ("recurrent, last epoch", ORANGE),
     "recurrent_best_epoch": ("recurrent, best epoch", BLUE),
 }

@@ -71,17 +71,17 @@ class RowWriter:
         self.rows += len(rows)
 
 
-def normalise_zip(path: Path, edit: Callable[[str, bytes], bytes]) -> None:
+def normalise_zip(path: Path, edit: Callable[[dict[str, bytes]], dict[str, bytes]]) -> None:
     """Rewrite a zip archive so that the same contents are the same bytes.
 
     Members are stored in the order of their names with the earliest date that zip knows.
 
     Args:
         path: The archive.
-        edit: Returns a member's content, given its name and content, without what varies.
+        edit: Returns the members, names and contents, without what varies from run to run.
     """
     with zipfile.ZipFile(path) as archive:
-        contents = {name: archive.read(name) for name in sorted(archive.namelist())}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name), edit(name, content))
+        members = edit({name: archive.read(name) for name in archive.namelist()})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name), members[name], zipfile.ZIP_DEFLATED)

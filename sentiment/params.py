@@ -44,10 +44,40 @@ class Pad(Section):
         return skip_top
 
 
-class Baseline(Section):
-    """The bag of words."""
+Candidates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
 
-    C: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+
+class Words(Section):
+    """The plain bag of words, over the network's own words."""
+
+    C: Candidates
+
+
+class Ngrams(Section):
+    """The strongest bag of words: n-grams of all words, weighted."""
+
+    ngram_range: Annotated[tuple[int, int], Field(strict=False)]
+    min_df: int = Field(ge=1)
+    binary: bool
+    punctuation: bool
+    naive_bayes: bool
+    tfidf: bool
+    classifier: Literal["logistic", "svm"]
+    C: Candidates
+
+    @field_validator("ngram_range")
+    @classmethod
+    def _shorter_first(cls, lengths: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= lengths[0] <= lengths[1] <= 5:
+            raise PydanticCustomError("lengths", "should be 1 to 5 and the shorter length first")
+        return lengths
+
+
+class Baseline(Section):
+    """The bags of words."""
+
+    words: Words
+    ngrams: Ngrams
 
 
 class Train(Section):
@@ -59,6 +89,7 @@ class Train(Section):
     learning_rate: float = Field(gt=0, le=10)
     epochs: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=1, le=1_000_000)
+    engine: Literal["fused", "keras"]
     deterministic: bool
 
 

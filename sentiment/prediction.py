@@ -5,29 +5,24 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment.encoding import Encoder
 
+def load(model: Path | str) -> Callable[[Sequence[str], np.ndarray], np.ndarray]:
+    """Return a function from reviews to the probability that each is positive.
 
-def of_rows(model: Path | str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from rows of token ids to the probability that each review is positive.
+    The function takes the reviews as raw texts and as the encoder's rows of token ids, and uses
+    what the model was fitted on.
 
     Args:
         model: A saved network (`.keras`) or bag of words (`.skops`).
     """
     if Path(model).suffix == ".keras":
-        from sentiment import recurrent as kind
-    else:
-        from sentiment import bag_of_words as kind
-    loaded = kind.load(model)
-    return lambda rows: kind.probabilities(loaded, rows)
+        from sentiment import recurrent
 
+        network = recurrent.load(model)
+        return lambda texts, rows: recurrent.probabilities(network, rows)
 
-def of_texts(model: Path | str, encoder: Path | str) -> Callable[[Sequence[str]], np.ndarray]:
-    """Return a function from raw texts to the probability that each is positive.
+    from sentiment import bag_of_words
 
-    Args:
-        model: As for `of_rows`.
-        encoder: The encoder that the model was trained behind.
-    """
-    encode, predict = Encoder.load(encoder).rows, of_rows(model)
-    return lambda texts: predict(encode(texts))
+    bag = bag_of_words.load(model)
+    reads_rows = bag_of_words.reads_rows(bag)
+    return lambda texts, rows: bag_of_words.probabilities(bag, rows if reads_rows else texts)

@@ -5,23 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from sentiment import console, files
+from sentiment import files, fused
+from sentiment.backend import keras, tf
 from sentiment.dataset import Dataset
 from sentiment.params import Train
-
-with console.hushed():  # TensorFlow greets on standard error, at any log level
-    import keras
-    import tensorflow as tf
+from sentiment.training import Batches, Checkpoint
 
 
 def build(num_words: int, maxlen: int, settings: Train) -> keras.Model:
-    """Return the compiled network.
+    """Return the untrained network, plain Keras.
 
     Input: int32 token ids of shape (reviews, maxlen). Output: probabilities of shape (reviews, 1).
     """
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((maxlen,), dtype="int32", name="tokens"),
             keras.layers.Embedding(num_words, settings.embedding_dim, name="embedding"),
@@ -30,14 +27,6 @@ def build(num_words: int, maxlen: int, settings: Train) -> keras.Model:
         ],
         name="recurrent",
     )
-    optimizer = {
-        "class_name": settings.optimizer,
-        "config": {"learning_rate": settings.learning_rate},
-    }
-    model.compile(
-        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=["accuracy"]
-    )
-    return model
 
 
 def count_params(num_words: int, embedding_dim: int, units: int) -> int:
@@ -50,11 +39,30 @@ def count_params(num_words: int, embedding_dim: int, units: int) -> int:
     return num_words * embedding_dim + cell + units + 1
 
 
-def seed(seed: int, deterministic: bool) -> None:
+def seed(value: int, deterministic: bool) -> None:
     """Seed all generators; with `deterministic`, have TensorFlow choose reproducible kernels."""
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(value)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def engine(model: keras.Model, settings: Train) -> keras.Model:
+    """Return the compiled model to train with: the network itself, or its fused twin.
+
+    Both have the same variables. Says so where the fused engine was asked for and does not apply.
+    """
+    obstacle = fused.obstacle(model) if settings.engine == "fused" else "engine is keras"
+    if settings.engine == "fused" and obstacle:
+        print(f"train.engine: stock Keras, since {obstacle}")
+    twin = model if obstacle else fused.fuse(model)
+    optimizer = {
+        "class_name": settings.optimizer,
+        "config": {"learning_rate": settings.learning_rate},
+    }
+    twin.compile(
+        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=["accuracy"]
+    )
+    return twin
 
 
 def fit(
@@ -62,64 +70,49 @@ def fit(
     fitted_on: Dataset,
     validation: Dataset,
     settings: Train,
+    seed: int,
+    checkpoint: Checkpoint,
     on_epoch_end: Callable[[int, dict[str, float]], None],
-) -> tuple[pd.DataFrame, keras.Model]:
-    """Train a compiled network.
+) -> keras.Model:
+    """Train a network, from where `checkpoint` has it.
 
     Args:
-        model: Is left as it is after the last epoch.
+        model: As `build` returns it. It is left as it is after the last epoch.
         fitted_on: The rows to learn from.
         validation: The rows to measure each epoch on.
-        settings: Epochs and batch size.
+        settings: Engine, optimiser, epochs and batch size.
+        seed: Of the order of the rows.
+        checkpoint: Afterwards has the history.
         on_epoch_end: Called with the number of the epoch, from 0, and its metrics.
 
     Returns:
-        The history (epoch, from 1, and a column for each metric; a row for each epoch) and the
-        network as it was after the epoch of the best validation accuracy, the first of equals.
+        The network as it was after the epoch of the best validation accuracy.
     """
-    best = BestEpoch()
-    history = model.fit(
-        *fitted_on,
+    twin = engine(model, settings)
+    done = checkpoint.resume(twin)
+    twin.fit(
+        Batches(fitted_on, settings.batch_size, seed, done),
         validation_data=validation,
+        validation_batch_size=settings.batch_size,
+        initial_epoch=done,
         epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        callbacks=[best, keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)],
+        callbacks=[checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)],
     )
-    table = pd.DataFrame(history.history)
-    table.insert(0, "epoch", range(1, len(table) + 1))
-    return table, best.restored()
-
-
-class BestEpoch(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the best validation accuracy."""
-
-    def on_train_begin(self, logs=None):
-        """Forget earlier training."""
-        self._accuracy, self._weights = -1.0, None
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Keep the weights if none were as good."""
-        if logs["val_accuracy"] > self._accuracy:
-            self._accuracy, self._weights = logs["val_accuracy"], self.model.get_weights()
-
-    def restored(self) -> keras.Model:
-        """Return a copy of the network with the weights that were kept."""
-        model = keras.models.clone_model(self.model)
-        model.set_weights(self._weights)
-        return model
+    best = keras.models.clone_model(model)
+    best.set_weights(checkpoint.best_weights)
+    return best
 
 
 def save(model: keras.Model, path: Path | str) -> None:
-    """Save a model as a plain `.keras` archive, the same bytes for the same model."""
+    """Save a network as a plain `.keras` archive, the same bytes for the same network."""
     with files.atomic(path) as temporary:
         model.save(temporary)
         files.normalise_zip(temporary, _without_date)
 
 
-def _without_date(name: str, content: bytes) -> bytes:
-    if name != "metadata.json":
-        return content
-    return json.dumps(json.loads(content) | {"date_saved": None}).encode()
+def _without_date(members: dict[str, bytes]) -> dict[str, bytes]:
+    metadata = json.loads(members["metadata.json"]) | {"date_saved": None}
+    return members | {"metadata.json": json.dumps(metadata).encode()}
 
 
 def load(path: Path | str) -> keras.Model:
@@ -129,4 +122,5 @@ def load(path: Path | str) -> keras.Model:
 
 def probabilities(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
-    return model.predict(rows, batch_size=512, verbose=0)[:, 0]
+    twin = model if fused.obstacle(model) else fused.fuse(model)
+    return twin.predict(rows, batch_size=512, verbose=0)[:, 0]

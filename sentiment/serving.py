@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment import prediction
+from sentiment.encoding import Encoder
 
 
 class TextClassifier(mlflow.pyfunc.PythonModel):
@@ -12,13 +13,13 @@ class TextClassifier(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context) -> None:
         """Load the model and the encoder that lie with it."""
-        self._predict = prediction.of_texts(
-            context.artifacts["model"], context.artifacts["encoder"]
-        )
+        self._predict = prediction.load(context.artifacts["model"])
+        self._encoder = Encoder.load(context.artifacts["encoder"])
 
     def predict(self, context, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return label and probability of each row's `text`; the probability is of `positive`."""
-        probability = self._predict(model_input["text"]).astype(float)
+        texts = model_input["text"].tolist()
+        probability = self._predict(texts, self._encoder.rows(texts)).astype(float)
         label = np.where(probability >= 0.5, "positive", "negative")
         return pd.DataFrame({"label": label, "probability": probability})
 

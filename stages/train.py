@@ -1,14 +1,15 @@
 """Train the recurrent network: `python stages/train.py`.
 
 Keeps the network after the last epoch, as the course does, and after the epoch with the best
-validation accuracy beside it.
+validation accuracy beside it. Interrupted training goes on after its last finished epoch.
 """
 
 import pandas as pd
 
-from sentiment import console, dataset, files, params, recurrent, tracking
+from sentiment import console, dataset, files, lineage, params, recurrent, tracking, training
 
 MODEL, BEST, HISTORY = "data/rnn/model.keras", "data/rnn/best.keras", "data/rnn/history.csv"
+CHECKPOINT = "data/rnn/checkpoint.npz"
 ENCODER = "data/padded/encoder.json"
 
 
@@ -22,13 +23,16 @@ def main() -> None:
     model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
     model.summary()
 
-    history, best = recurrent.fit(
-        model, fitted_on, validation, settings.train, tracking.Live("recurrent", "train")
+    checkpoint = training.Checkpoint(CHECKPOINT, lineage.of_stage("train").inputs)
+    live = tracking.Live("recurrent", "train")
+    best = recurrent.fit(
+        model, fitted_on, validation, settings.train, settings.seed, checkpoint, live
     )
     recurrent.save(model, MODEL)
     recurrent.save(best, BEST)
     with files.atomic(HISTORY) as path:
-        history.to_csv(path, index=False)
+        checkpoint.history.to_csv(path, index=False)
+    checkpoint.remove()
     with tracking.tolerated():
         track()
 

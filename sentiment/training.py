@@ -1,0 +1,114 @@
+"""Training that is the same whether or not it was interrupted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sentiment import files
+from sentiment.backend import keras
+from sentiment.dataset import Dataset
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches in an order that depends on nothing but the seed and the epoch.
+
+    Keras's own shuffling goes on from a generator's state, which an interruption would lose.
+    """
+
+    def __init__(self, rows: Dataset, batch_size: int, seed: int, epoch: int):
+        super().__init__()
+        self._rows, self._batch_size, self._seed, self._epoch = rows, batch_size, seed, epoch
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        generator = np.random.default_rng([self._seed, self._epoch])
+        self._order = generator.permutation(len(self._rows.y))
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return -(-len(self._order) // self._batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and labels of a batch; the last one may be smaller."""
+        rows = self._order[batch * self._batch_size :][: self._batch_size]
+        return self._rows.x[rows], self._rows.y[rows]
+
+    def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
+        self._epoch += 1
+        self._shuffle()
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the history, the best epoch's weights and, in a file, all that resuming needs.
+
+    Args:
+        path: The file, `.npz`. It is replaced whole after each epoch.
+        identity: Of the settings and data; a file of another training is not resumed.
+    """
+
+    def __init__(self, path: Path | str, identity: str):
+        super().__init__()
+        self._path, self._identity = Path(path), identity
+        self._history: list[dict[str, float]] = []
+        self._best: list[np.ndarray] = []
+
+    def resume(self, model: keras.Model) -> int:
+        """Bring a compiled model to where the file has it; return the number of epochs done."""
+        if not self._path.exists():
+            return 0
+        with np.load(self._path, allow_pickle=False) as file:
+            state = dict(file)
+        if str(state["identity"]) != self._identity:
+            return 0
+        self._history = json.loads(str(state["history"]))
+        self._best = _unpack(state, "best")
+        for variable, value in zip(_variables(model), _unpack(state, "now"), strict=True):
+            variable.assign(value)
+        return len(self._history)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take note of the epoch and replace the file."""
+        accuracy = logs["val_accuracy"]
+        if all(accuracy > earlier["val_accuracy"] for earlier in self._history):
+            self._best = self.model.get_weights()
+        self._history.append({"epoch": epoch + 1} | logs)
+        now = [variable.numpy() for variable in _variables(self.model)]
+        with files.atomic(self._path) as path:
+            np.savez(
+                path,
+                identity=self._identity,
+                history=json.dumps(self._history),
+                **_pack("best", self._best),
+                **_pack("now", now),
+            )
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch: epoch, from 1, and each metric."""
+        return pd.DataFrame(self._history)
+
+    @property
+    def best_weights(self) -> list[np.ndarray]:
+        """The weights after the epoch of the best validation accuracy, the first of equals."""
+        return self._best
+
+    def remove(self) -> None:
+        """Remove the file, once what it would resume has been saved."""
+        self._path.unlink(missing_ok=True)
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _pack(prefix: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{number}": array for number, array in enumerate(arrays)}
+
+
+def _unpack(state: dict[str, np.ndarray], prefix: str) -> list[np.ndarray]:
+    number = sum(name.startswith(f"{prefix}.") for name in state)
+    return [state[f"{prefix}.{index}"] for index in range(number)]
