@@ -40,10 +40,11 @@ def obtain(name: str, url: str, read: Callable[[Path], Content]) -> Content:
         print(f"{name}: from {source}")
         try:
             return read(path)
-        except UserError:
-            if "://" in source:
-                path.unlink()  # or the next attempt would meet the same bytes
-            raise
+        except UserError as error:
+            if "://" not in source:
+                raise
+            path.unlink()  # or the next attempt would meet the same bytes
+            raise UserError(f"{source} gave no good copy, which was removed: {error}") from None
     raise UserError(
         f"{name} could not be had from any source:\n" + "\n".join(failures) + "\n"
         "Set IMDB_MIRROR to a directory or an address that holds a copy, "
