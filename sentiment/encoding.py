@@ -42,8 +42,10 @@ def read_word_index(path: Path | str) -> dict[str, int]:
         raise UserError(f"{path} is not there: run `dvc repro fetch`") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(word_index, dict) or not all(type(r) is int for r in word_index.values()):
-        raise UserError(f"{path} is not a word index: an object of words and whole-number ranks")
+    if not isinstance(word_index, dict) or not all(
+        type(rank) is int and rank > 0 for rank in word_index.values()
+    ):
+        raise UserError(f"{path} is not a word index: an object of words and ranks from 1")
     return word_index
 
 
