@@ -28,6 +28,10 @@ demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in d
 test: $(INSTALLED) ## Run the tests, but for the slow ones
 	python -m pytest
 
+.PHONY: test-slow
+test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in data/
+	python -m pytest -m slow
+
 .PHONY: track
 track: $(INSTALLED) ## See to it that the MLflow store has the present results
 	python -m scripts.track

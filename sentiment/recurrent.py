@@ -89,14 +89,21 @@ def fit(
         The network as it was after the epoch of the best validation accuracy.
     """
     twin = engine(model, settings)
+    batches = Batches(fitted_on, settings.batch_size, seed)
     done = checkpoint.resume(twin)
     twin.fit(
-        Batches(fitted_on, settings.batch_size, seed, done),
+        batches,
+        shuffle=False,  # the batches, that is; they are shuffled already
         validation_data=validation,
         validation_batch_size=settings.batch_size,
         initial_epoch=done,
         epochs=settings.epochs,
-        callbacks=[checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)],
+        callbacks=[
+            # Not the data set's own on_epoch_end: Keras calls that once more than there are epochs.
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.shuffle(epoch)),
+            checkpoint,
+            keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end),
+        ],
     )
     best = keras.models.clone_model(model)
     best.set_weights(checkpoint.best_weights)

@@ -17,13 +17,14 @@ class Batches(keras.utils.PyDataset):
     Keras's own shuffling goes on from a generator's state, which an interruption would lose.
     """
 
-    def __init__(self, rows: Dataset, batch_size: int, seed: int, epoch: int):
+    def __init__(self, rows: Dataset, batch_size: int, seed: int):
         super().__init__()
-        self._rows, self._batch_size, self._seed, self._epoch = rows, batch_size, seed, epoch
-        self._shuffle()
+        self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self._order = np.arange(len(rows.y))
 
-    def _shuffle(self) -> None:
-        generator = np.random.default_rng([self._seed, self._epoch])
+    def shuffle(self, epoch: int) -> None:
+        """Take up the order of an epoch, counted from 0."""
+        generator = np.random.default_rng([self._seed, epoch])
         self._order = generator.permutation(len(self._rows.y))
 
     def __len__(self) -> int:
@@ -34,11 +35,6 @@ class Batches(keras.utils.PyDataset):
         """Return the rows and labels of a batch; the last one may be smaller."""
         rows = self._order[batch * self._batch_size :][: self._batch_size]
         return self._rows.x[rows], self._rows.y[rows]
-
-    def on_epoch_end(self) -> None:
-        """Shuffle for the next epoch."""
-        self._epoch += 1
-        self._shuffle()
 
 
 class Checkpoint(keras.callbacks.Callback):
