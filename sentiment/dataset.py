@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sentiment.console import UserError
+
 
 class Dataset(NamedTuple):
     """Rows of token ids, int32 of shape (reviews, steps), and labels, int8 of shape (reviews,)."""
@@ -21,6 +23,15 @@ def load(folder: Path | str, split: str) -> Dataset:
 
 
 def divide(train: Dataset, validation_split: float) -> tuple[Dataset, Dataset]:
-    """Return the rows to fit on and the last rows, for validation, as Keras divides them."""
+    """Return the rows to fit on and the last rows, for validation, as Keras divides them.
+
+    Raises:
+        UserError: if either would be empty.
+    """
     fitted = math.floor(len(train.y) * (1 - validation_split))
+    if not 0 < fitted < len(train.y):
+        raise UserError(
+            f"validation_split = {validation_split} of {len(train.y):,} reviews leaves none to "
+            "fit on or none to validate with"
+        )
     return Dataset(train.x[:fitted], train.y[:fitted]), Dataset(train.x[fitted:], train.y[fitted:])

@@ -25,7 +25,7 @@ def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     return {
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "roc_auc": float(metrics.roc_auc_score(labels, probabilities)),
-        "log_loss": float(metrics.log_loss(labels, probabilities.astype(float))),
+        "log_loss": float(metrics.log_loss(labels, probabilities.astype(float), labels=[0, 1])),
         "expected_calibration_error": _calibration_error(labels, probabilities),
         "confusion": {
             "true_negatives": tn,
@@ -61,11 +61,12 @@ def roc(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def precision_recall(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return each model's precision over a grid of recalls."""
+    """Return each model's precision over a grid of recalls: of equal recalls, the best."""
     table = {"recall": GRID}
     for name, probabilities in models.items():
         precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
-        table[name] = np.interp(GRID, recall[::-1], precision[::-1])
+        recalls, best = np.unique(recall[::-1], return_index=True)
+        table[name] = np.interp(GRID, recalls, precision[::-1][best])
     return pd.DataFrame(table)
 
 
