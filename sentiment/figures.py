@@ -1,5 +1,7 @@
 """Figures, drawn with plotnine in one look."""
 
+import math
+
 import pandas as pd
 import plotnine as p9
 
@@ -11,6 +13,7 @@ MODELS = {
     "recurrent": ("recurrent, last epoch", ORANGE),
     "recurrent_best_epoch": ("recurrent, best epoch", BLUE),
 }
+FIT = 5  # points that a local regression of second degree needs at the least
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
     legend_position="bottom", legend_title=p9.element_blank(), figure_size=(6.4, 4.4), dpi=150
 )
@@ -37,12 +40,14 @@ def history(table: pd.DataFrame, caption: str) -> p9.ggplot:
         + p9.labs(y="", caption=caption)
         + LOOK
     )
-    # A local regression needs more epochs than its two coefficients; below that, points alone.
-    return figure + p9.geom_smooth(method="loess", se=False, size=0.7) if len(table) > 4 else figure
+    if len(table) < FIT:
+        return figure
+    span = max(0.75, FIT / len(table))
+    return figure + p9.geom_smooth(method="loess", span=span, se=False, size=0.7)
 
 
 def _whole_numbers(limits: tuple[float, float]) -> list[int]:
-    first, last = round(limits[0] + 0.4), round(limits[1] - 0.4)
+    first, last = math.ceil(limits[0]), math.floor(limits[1])
     return list(range(first, last + 1, max(1, (last - first) // 10)))
 
 
