@@ -38,7 +38,8 @@ def of_stage(stage: str) -> Lineage:
         key: reduce(lambda section, name: section[name], key.split("."), values)
         for key in entry.get("params", [])
     }
-    outs = [next(iter(out)) for out in entry["outs"] + entry.get("metrics", [])]
+    written = entry["outs"] + entry.get("metrics", [])
+    outs = [out if isinstance(out, str) else next(iter(out)) for out in written]
     return Lineage(_flatten(keys), _present(entry["deps"]), _present(outs))
 
 

@@ -1,0 +1,154 @@
+import hashlib
+import subprocess
+
+import pytest
+
+from sentiment import lineage
+
+DVC_YAML = """
+stages:
+  train:
+    cmd: python -m stages.train
+    params: [seed, pad.maxlen, train]
+    deps: [stages/train.py, data/x.npy]
+    outs:
+      - data/model.keras: {persist: true}
+      - data/history.csv
+    metrics:
+      - data/metrics.json: {cache: false}
+"""
+PARAMS = """
+seed: 42
+pad: {maxlen: 500, padding: pre}
+train: {units: 28, optimizer: {name: rmsprop, rate: 1e-3}}
+"""
+FILES = {
+    "dvc.yaml": DVC_YAML,
+    "params.yaml": PARAMS,
+    "stages/train.py": "print('training')\n",
+    "data/x.npy": "rows",
+    "data/model.keras": "weights",
+    "data/history.csv": "epoch,loss\n",
+    "data/metrics.json": "{}",
+}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A project of one stage, in which the test stands."""
+    for name, content in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def md5(name: str) -> str:
+    return hashlib.md5(FILES[name].encode()).hexdigest()
+
+
+def git(*arguments: str) -> str:
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    finished = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+    return finished.stdout.strip()
+
+
+def test_a_stages_lineage_is_its_parameters_and_files():
+    assert lineage.of_stage("train") == lineage.Lineage(
+        params={
+            "seed": 42,
+            "pad.maxlen": 500,
+            "train.units": 28,
+            "train.optimizer.name": "rmsprop",
+            "train.optimizer.rate": 0.001,
+        },
+        deps={name: md5(name) for name in ("stages/train.py", "data/x.npy")},
+        outs={
+            name: md5(name)
+            for name in ("data/model.keras", "data/history.csv", "data/metrics.json")
+        },
+    )
+
+
+def test_the_md5_is_that_of_the_bytes(project):
+    (project / "crlf").write_bytes(b"a\r\n")
+    assert lineage.md5("crlf") == hashlib.md5(b"a\r\n").hexdigest()
+
+
+def test_files_that_are_not_there_are_left_out(project):
+    (project / "data/history.csv").unlink()
+    assert "data/history.csv" not in lineage.of_stage("train").outs
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("params.yaml", PARAMS.replace("units: 28", "units: 29")),
+        ("params.yaml", PARAMS.replace("seed: 42", "seed: 43")),
+        ("stages/train.py", "print('otherwise')"),
+        ("data/x.npy", "other rows"),
+    ],
+)
+def test_another_input_is_another_lineage(project, name, changed):
+    before = lineage.of_stage("train")
+    (project / name).write_text(changed)
+    after = lineage.of_stage("train")
+    assert after.inputs != before.inputs
+    assert after.outputs == before.outputs
+
+
+@pytest.mark.parametrize("name", ["data/model.keras", "data/history.csv", "data/metrics.json"])
+def test_another_output_is_another_result_of_the_same_inputs(project, name):
+    before = lineage.of_stage("train")
+    (project / name).write_text("other")
+    after = lineage.of_stage("train")
+    assert after.inputs == before.inputs
+    assert after.outputs != before.outputs
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("params.yaml", PARAMS.replace("padding: pre", "padding: post")),  # not this stage's
+        ("params.yaml", PARAMS.replace("28, opt", "28,  # the state\n  opt")),
+        (
+            "dvc.yaml",
+            DVC_YAML.replace(
+                "deps: [stages/train.py, data/x.npy]", "deps: [data/x.npy, stages/train.py]"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_matter_changes_nothing(project, name, changed):
+    before = lineage.of_stage("train")
+    (project / name).write_text(changed)
+    assert lineage.of_stage("train").inputs == before.inputs
+    assert changed != FILES[name]
+
+
+def test_without_git_there_is_no_state():
+    assert lineage.of_repository() == {}
+
+
+def test_without_a_commit_there_is_no_state():
+    git("init", "--quiet")
+    assert lineage.of_repository() == {}
+
+
+def test_the_commit_and_whether_the_tree_differs(project):
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "All")
+    assert lineage.of_repository() == {"git.commit": git("rev-parse", "HEAD"), "git.dirty": "False"}
+    (project / "untracked").write_text("nothing to do with it")
+    assert lineage.of_repository()["git.dirty"] == "False"
+    (project / "params.yaml").write_text("seed: 1\n")
+    assert lineage.of_repository()["git.dirty"] == "True"
+
+
+def test_the_name_of_an_experiment(monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "wooly-lamb")
+    assert lineage.of_repository() == {"dvc.experiment": "wooly-lamb"}
