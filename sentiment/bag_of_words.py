@@ -348,10 +348,9 @@ def _renumbered(members: dict[str, bytes]) -> dict[str, bytes]:
 
     skops names each object, and the member that holds an array, by the object's address.
     """
-    address = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+')
     schema = members.pop("schema.json").decode()
-    ordinals = {name: str(i) for i, name in enumerate(dict.fromkeys(address.findall(schema)))}
-    renamed = {"schema.json": address.sub(lambda found: ordinals[found[0]], schema).encode()}
+    schema, ordinals = files.renumber(schema, r'(?<="__id__": )\d+|(?<="file": ")\d+')
+    renamed = {"schema.json": schema.encode()}
     for name, content in members.items():
         stem, _, suffix = name.partition(".")
         renamed[f"{ordinals[stem]}.{suffix}"] = content

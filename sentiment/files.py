@@ -1,6 +1,7 @@
 """Where the project is, and whole files or none: all that a stage writes goes through here."""
 
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,3 +86,18 @@ def normalise_zip(path: Path, edit: Callable[[dict[str, bytes]], dict[str, bytes
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in sorted(members):
             archive.writestr(zipfile.ZipInfo(name), members[name], zipfile.ZIP_DEFLATED)
+
+
+def renumber(text: str, address: str) -> tuple[str, dict[str, str]]:
+    """Replace objects' addresses in memory by ordinals, in order of appearance.
+
+    Args:
+        text: What a library wrote with `id(...)` in it.
+        address: A regular expression of the addresses alone.
+
+    Returns:
+        The text, and the ordinal of each address.
+    """
+    found = dict.fromkeys(re.findall(address, text))
+    ordinals = {old: str(number) for number, old in enumerate(found)}
+    return re.sub(address, lambda match: ordinals[match[0]], text), ordinals

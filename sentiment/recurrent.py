@@ -47,14 +47,16 @@ def seed(value: int, deterministic: bool) -> None:
 
 
 def engine(model: keras.Model, settings: Train) -> keras.Model:
-    """Return the compiled model to train with: the network itself, or its fused twin.
+    """Return a compiled twin of the network, of the same variables, to train it with.
 
-    Both have the same variables. Says so where the fused engine was asked for and does not apply.
+    Says so where the fused engine was asked for and does not apply.
     """
     obstacle = fused.obstacle(model) if settings.engine == "fused" else "engine is keras"
     if settings.engine == "fused" and obstacle:
         print(f"train.engine: stock Keras, since {obstacle}")
-    twin = model if obstacle else fused.fuse(model)
+    # A twin of its own either way: the network that is saved has no optimiser.
+    stock = keras.Model(model.inputs, model.outputs, name=model.name)
+    twin = stock if obstacle else fused.fuse(model)
     optimizer = {
         "class_name": settings.optimizer,
         "config": {"learning_rate": settings.learning_rate},
@@ -114,12 +116,18 @@ def save(model: keras.Model, path: Path | str) -> None:
     """Save a network as a plain `.keras` archive, the same bytes for the same network."""
     with files.atomic(path) as temporary:
         model.save(temporary)
-        files.normalise_zip(temporary, _without_date)
+        files.normalise_zip(temporary, _reproducible)
 
 
-def _without_date(members: dict[str, bytes]) -> dict[str, bytes]:
+def _reproducible(members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the members of a `.keras` archive without the date and addresses in memory."""
+    config = members["config.json"].decode()
+    config, _ = files.renumber(config, r'(?<="shared_object_id": )\d+')
     metadata = json.loads(members["metadata.json"]) | {"date_saved": None}
-    return members | {"metadata.json": json.dumps(metadata).encode()}
+    return members | {
+        "config.json": config.encode(),
+        "metadata.json": json.dumps(metadata).encode(),
+    }
 
 
 def load(path: Path | str) -> keras.Model:
