@@ -49,6 +49,10 @@ lint: $(INSTALLED) ## Check the code's style
 ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
+.PHONY: readme
+readme: $(INSTALLED) ## Bring the README's results up to date with the last run
+	python -m scripts.readme
+
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
