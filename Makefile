@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+PIP := pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
 
@@ -9,11 +10,14 @@ export DVC_NO_ANALYTICS := true
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(VENV)/.locked: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)
-	pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --requirement requirements.lock
+	touch $@
+
+$(INSTALLED): $(VENV)/.locked pyproject.toml
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .PHONY: repro
@@ -31,6 +35,14 @@ test: $(INSTALLED) ## Run the tests, but for the slow ones
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in data/
 	python -m pytest -m slow
+
+.PHONY: verify
+verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
+	python -m scripts.verify
+
+.PHONY: audit
+audit: $(INSTALLED) ## List known vulnerabilities of what the lock installs
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 .PHONY: track
 track: $(INSTALLED) ## See to it that the MLflow store has the present results

@@ -148,6 +148,7 @@ def test_normalised_archives_of_the_same_contents_are_the_same_bytes(tmp_path):
             "a": b"same",
             "date": b"",
         }
+        assert {info.date_time[:3] for info in archive.infolist()} == {(1980, 1, 1)}
 
 
 def test_normalised_archives_of_other_contents_differ(tmp_path):
@@ -156,3 +157,9 @@ def test_normalised_archives_of_other_contents_differ(tmp_path):
     for path in (one, two):
         files.normalise_zip(path, lambda members: members)
     assert one.read_bytes() != two.read_bytes()
+
+
+def test_addresses_become_ordinals_in_order_of_appearance():
+    text, ordinals = files.renumber('{"id": 9871, "of": 1234, "see": 9871, "size": 12}', r"\d{4}")
+    assert text == '{"id": 0, "of": 1, "see": 0, "size": 12}'
+    assert ordinals == {"9871": "0", "1234": "1"}
