@@ -1,0 +1,37 @@
+"""Tests that the README says what was measured, and names only commands that there are."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from scripts import readme
+
+README = Path("README.md").read_text()
+MAKEFILE = Path("Makefile").read_text()
+
+
+def test_results_are_those_of_the_committed_metrics():
+    assert readme.table(json.loads(Path("data/metrics.json").read_bytes())) in README
+
+
+def test_figure_is_that_of_the_committed_run():
+    lock = YAML(typ="safe").load(Path("dvc.lock"))
+    drawn = {out["path"]: out["md5"] for out in lock["stages"]["plot"]["outs"]}
+    shown = hashlib.md5(Path("docs/history.png").read_bytes()).hexdigest()
+    assert shown == drawn["data/plots/history.png"]
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_exists(document):
+    for target in re.findall(r"make ([a-z-]+)", Path(document).read_text()):
+        assert re.search(rf"^{target}:.*## ", MAKEFILE, re.MULTILINE), f"make {target}"
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_link_leads_somewhere(document):
+    for link in re.findall(r"\]\(([^)#:]+)\)", Path(document).read_text()):
+        assert Path(link).exists(), link
