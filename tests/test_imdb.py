@@ -148,10 +148,11 @@ def test_a_corrupt_archive_is_refused(refusal, at):
 
 
 def test_a_review_damaged_in_the_middle_is_refused(refusal):
-    digits = np.random.default_rng(0).bytes(200_000).hex().encode()
-    packed = bytearray(gzip.compress(tar([member("aclImdb/train/pos/0_9.txt", digits), *GOOD[1:]])))
-    packed[100_000:100_100] = b"\xff" * 100
-    assert "is not a whole .tar.gz archive" in refusal(bytes(packed), packed=True)
+    generator = np.random.default_rng(0)
+    info, content = member("aclImdb/train/pos/0_9.txt", generator.bytes(200_000).hex().encode())
+    packed = gzip.compress(tar([(info, content), *GOOD[1:]]))
+    damaged = packed[:50_000] + generator.bytes(100_000) + packed[150_000:]
+    assert "is not a whole .tar.gz archive" in refusal(damaged, packed=True)
 
 
 @pytest.mark.parametrize(
