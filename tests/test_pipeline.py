@@ -45,7 +45,7 @@ def test_history_has_a_row_for_each_epoch(finished):
 
 def test_metrics_say_that_they_are_of_the_sample(finished):
     assert finished.metrics["reviews"] == "sample"
-    for model in ("baseline", "recurrent", "recurrent_best_epoch"):
+    for model in ("baseline_words", "recurrent", "recurrent_best_epoch"):
         assert finished.metrics[model]["fitted_on"] == "train rows 0 to 4799"
 
 
