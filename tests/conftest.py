@@ -77,3 +77,15 @@ def project(finished, tmp_path) -> Copy:
     """A copy of the finished copy, store and all, to do with as one likes."""
     root = shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
     return Copy(root)
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Copy:
+    """Such a copy, and the test's own process in it, connected to its store."""
+    from sentiment import store
+
+    monkeypatch.chdir(project.root)
+    for name in OURS[:3]:
+        monkeypatch.delenv(name, raising=False)
+    store.connect("sample")
+    return project
