@@ -59,7 +59,7 @@ lint: $(INSTALLED) ## Check the code's style
 
 .PHONY: ui
 ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+	python -m scripts.ui
 
 .PHONY: readme
 readme: $(INSTALLED) ## Bring the README's results up to date with the last run

@@ -3,18 +3,19 @@
 import json
 from pathlib import Path
 
-from sentiment import console, lineage, params, tracking
+from sentiment import console, lineage, params, registry, store
 from stages.evaluate import MODELS
 
 
 def main() -> None:
     settings = params.read()
-    tracking.connect(settings.fetch.source)
+    store.connect(settings.fetch.source)
     scores = json.loads(Path("data/metrics.json").read_bytes())
     accuracy = {name: scores[name]["validation"]["accuracy"] for name in MODELS}
     best = max(accuracy, key=accuracy.get)
-    rows = f"{lineage.md5('data/padded/y_train.npy')} {settings.validation_split}"
-    print(tracking.promote(best, MODELS[best], accuracy[best], rows, settings.fetch.source))
+    rows = f"{lineage.md5('data/raw/reviews.parquet')} {settings.validation_split}"
+    models = store.experiment_name(settings.fetch.source)
+    print(registry.promote(models, best, MODELS[best], accuracy[best], rows))
 
 
 if __name__ == "__main__":

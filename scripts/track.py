@@ -3,14 +3,14 @@
 A stage that DVC restores from its cache logs nothing, nor does one that lost the store's server.
 """
 
-from sentiment import console, params, tracking
+from sentiment import console, lineage, params, store
 from stages import baseline, evaluate, plot, train
 
 
 def main() -> None:
-    tracking.connect(params.read().fetch.source)
+    store.connect(params.read().fetch.source)
     for stage in (baseline, train, evaluate, plot):
-        stage.track()
+        stage.track(lineage.recorded)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ def by_registered(uri: str, text: str) -> float:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
-    from sentiment import params, tracking
+    from sentiment import params, store
 
-    tracking.connect(params.read().fetch.source)
+    store.connect(params.read().fetch.source)
     try:
         model = mlflow.pyfunc.load_model(uri)
     except MlflowException as error:

@@ -1,5 +1,6 @@
 """Where the project is, and whole files or none: all that a stage writes goes through here."""
 
+import fcntl
 import os
 import re
 import zipfile
@@ -13,6 +14,17 @@ import numpy as np
 def project_root() -> Path:
     """Return the project's root; in DVC's temporary experiments too, that of the workspace."""
     return Path(os.environ.get("DVC_ROOT", "."))
+
+
+@contextmanager
+def locked(folder: Path | str) -> Iterator[None]:
+    """Wait until no other process is within this block for the same folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

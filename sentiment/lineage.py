@@ -10,14 +10,16 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from sentiment.console import UserError
+
 
 @dataclass(frozen=True)
 class Lineage:
     """A stage's parameters by dotted key, and the MD5 of its files by path, as in dvc.lock."""
 
     params: dict[str, object]
-    deps: dict[str, str]
-    outs: dict[str, str]
+    deps: dict[str, str | None]
+    outs: dict[str, str | None]
 
     @property
     def inputs(self) -> str:
@@ -29,9 +31,31 @@ class Lineage:
         """The SHA-256 of the result."""
         return _digest(self.outs)
 
+    def require_outputs(self) -> None:
+        """Raise a UserError if a file of the result is missing."""
+        if missing := [path for path, md5 in self.outs.items() if md5 is None]:
+            raise UserError(f"not there: {', '.join(missing)}. Run `make repro`, or `dvc pull`")
+
+
+def recorded(stage: str) -> Lineage:
+    """Return the lineage of a stage's files as dvc.lock has it, else as `of_stage` does.
+
+    What a result was made from may have changed since: dvc.lock still says what it was.
+    """
+    now = of_stage(stage)
+    entry = _yaml("dvc.lock")["stages"].get(stage) if Path("dvc.lock").is_file() else None
+    if entry is None:
+        return now
+    deps, outs = ({file["path"]: file["md5"] for file in entry[key]} for key in ("deps", "outs"))
+    params = _flatten(entry["params"]["params.yaml"])
+    return Lineage(params, deps, outs) if outs == now.outs else now
+
 
 def of_stage(stage: str) -> Lineage:
-    """Return the present lineage of a stage of dvc.yaml; files that are not there are left out."""
+    """Return the lineage of a stage of dvc.yaml as things stand, while it is at work.
+
+    A file that is not there has None for an MD5.
+    """
     entry = _yaml("dvc.yaml")["stages"][stage]
     values = _yaml("params.yaml")
     keys = {
@@ -40,7 +64,7 @@ def of_stage(stage: str) -> Lineage:
     }
     written = entry["outs"] + entry.get("metrics", [])
     outs = [out if isinstance(out, str) else next(iter(out)) for out in written]
-    return Lineage(_flatten(keys), _present(entry["deps"]), _present(outs))
+    return Lineage(_flatten(keys), _md5s(entry["deps"]), _md5s(outs))
 
 
 def _yaml(path: str) -> dict:
@@ -61,8 +85,8 @@ def md5(path: Path | str) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def _present(paths: list[str]) -> dict[str, str]:
-    return {path: md5(path) for path in paths if Path(path).is_file()}
+def _md5s(paths: list[str]) -> dict[str, str | None]:
+    return {path: md5(path) if Path(path).is_file() else None for path in paths}
 
 
 def _digest(value: object) -> str:

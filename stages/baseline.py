@@ -10,7 +10,17 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from sentiment import bag_of_words, console, dataset, files, params, tracking
+from sentiment import (
+    bag_of_words,
+    console,
+    dataset,
+    files,
+    lineage,
+    params,
+    registry,
+    store,
+    tracking,
+)
 from sentiment.dataset import Dataset
 
 WORDS, NGRAMS = "data/baseline/words.skops", "data/baseline/ngrams.skops"
@@ -21,7 +31,7 @@ ENCODER = "data/padded/encoder.json"
 
 def main() -> None:
     settings = params.read()
-    tracking.connect(settings.fetch.source)
+    store.connect(settings.fetch.source)
     train = dataset.load("data/padded", "train")
     reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", "train")])
     texts = Dataset(reviews["text"].to_numpy(object), train.y)
@@ -40,7 +50,7 @@ def main() -> None:
     bag_of_words.save(ngrams, NGRAMS)
     with files.atomic(TELLING) as path:
         bag_of_words.telling_ngrams(ngrams, 25).to_csv(path, index=False, float_format="%.6g")
-    with tracking.tolerated():
+    with store.tolerated():
         track()
 
 
@@ -57,13 +67,13 @@ def choose(name: str, candidates, build, reviews: Dataset, validation_split: flo
     return model
 
 
-def track() -> None:
+def track(lineage_of=lineage.of_stage) -> None:
     """Log the present baselines to MLflow."""
-    with tracking.result("baseline", "baseline") as run:
+    with tracking.result("baseline", lineage_of("baseline")) as run:
         if run:
             tracking.log_reviews("data/raw/reviews.parquet")
-            tracking.log_model("baseline", NGRAMS, ENCODER)
-            tracking.log_model("baseline_words", WORDS, ENCODER)
+            registry.log_model("baseline", NGRAMS, ENCODER)
+            registry.log_model("baseline_words", WORDS, ENCODER)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sentiment import console, dataset, evaluation, files, params, prediction, tracking
+from sentiment import (
+    console,
+    dataset,
+    evaluation,
+    files,
+    lineage,
+    params,
+    prediction,
+    store,
+    tracking,
+)
 
 MODELS = {
     "baseline": "data/baseline/ngrams.skops",
@@ -27,7 +37,7 @@ CURVES = {
 
 def main() -> None:
     settings = params.read()
-    tracking.connect(settings.fetch.source)
+    store.connect(settings.fetch.source)
     reviews = pd.read_parquet("data/raw/reviews.parquet")
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
@@ -68,19 +78,20 @@ def main() -> None:
         path.write_text(json.dumps(scores, indent=2) + "\n")
     for name in MODELS:
         print(f"{name:<21} test accuracy {scores[name]['test']['accuracy']:.4f}")
-    with tracking.tolerated():
+    with store.tolerated():
         track()
 
 
-def track() -> None:
+def track(lineage_of=lineage.of_stage) -> None:
     """Log the present comparison to MLflow, with the models that it compares below it."""
     scores = json.loads(Path("data/metrics.json").read_bytes())
-    with tracking.result("comparison", "evaluate") as run:
+    compared = lineage_of("evaluate")
+    with tracking.result("comparison", compared) as run:
         if run:
             tracking.log_scores({name: scores[name] for name in MODELS})
     for kind, stage in (("baseline", "baseline"), ("recurrent", "train")):
         models = {name: scores[name] for name in MODELS if name.startswith(kind)}
-        tracking.adopt(kind, stage, models)
+        tracking.adopt(kind, lineage_of(stage), compared, models)
 
 
 if __name__ == "__main__":

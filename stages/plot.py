@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from sentiment import console, encoding, figures, files, params, tracking
+from sentiment import console, encoding, figures, files, lineage, params, store, tracking
 
 HISTORY = "data/plots/history.png"
 COMPARISON = [
@@ -17,7 +17,7 @@ COMPARISON = [
 
 def main() -> None:
     settings = params.read()
-    tracking.connect(settings.fetch.source)
+    store.connect(settings.fetch.source)
     caption = {"imdb": "IMDB reviews", "sample": "the built-in sample, not real reviews"}[
         settings.fetch.source
     ]
@@ -42,7 +42,7 @@ def main() -> None:
     for name, figure in drawn.items():
         with files.atomic(f"data/plots/{name}.png") as path:
             figures.save(figure, path)
-    with tracking.tolerated():
+    with store.tolerated():
         track()
 
 
@@ -56,10 +56,10 @@ def review_lengths(path: str) -> pd.DataFrame:
     return pd.concat(tables)
 
 
-def track() -> None:
+def track(lineage_of=lineage.of_stage) -> None:
     """Log the present figures to the runs that they are about."""
-    tracking.log_figures("recurrent", "train", [HISTORY])
-    tracking.log_figures("comparison", "evaluate", COMPARISON)
+    tracking.log_figures("recurrent", lineage_of("train"), [HISTORY])
+    tracking.log_figures("comparison", lineage_of("evaluate"), COMPARISON)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,18 @@ validation accuracy beside it. Interrupted training goes on after its last finis
 
 import pandas as pd
 
-from sentiment import console, dataset, files, lineage, params, recurrent, tracking, training
+from sentiment import (
+    console,
+    dataset,
+    files,
+    lineage,
+    params,
+    recurrent,
+    registry,
+    store,
+    tracking,
+    training,
+)
 
 MODEL, BEST, HISTORY = "data/rnn/model.keras", "data/rnn/best.keras", "data/rnn/history.csv"
 CHECKPOINT = "data/rnn/checkpoint.npz"
@@ -15,7 +26,7 @@ ENCODER = "data/padded/encoder.json"
 
 def main() -> None:
     settings = params.read()
-    tracking.connect(settings.fetch.source)
+    store.connect(settings.fetch.source)
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
@@ -23,8 +34,9 @@ def main() -> None:
     model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
     model.summary()
 
-    checkpoint = training.Checkpoint(CHECKPOINT, lineage.of_stage("train").inputs)
-    live = tracking.Live("recurrent", "train")
+    made = lineage.of_stage("train")
+    checkpoint = training.Checkpoint(CHECKPOINT, made.inputs)
+    live = tracking.Live("recurrent", made)
     best = recurrent.fit(
         model, fitted_on, validation, settings.train, settings.seed, checkpoint, live
     )
@@ -33,18 +45,18 @@ def main() -> None:
     with files.atomic(HISTORY) as path:
         checkpoint.history.to_csv(path, index=False)
     checkpoint.remove()
-    with tracking.tolerated():
+    with store.tolerated():
         track()
 
 
-def track() -> None:
+def track(lineage_of=lineage.of_stage) -> None:
     """Log the present network to MLflow, each epoch of its training too."""
-    with tracking.result("recurrent", "train") as run:
+    with tracking.result("recurrent", lineage_of("train")) as run:
         if run:
             tracking.log_history(run, pd.read_csv(HISTORY))
             tracking.log_reviews("data/raw/reviews.parquet")
-            tracking.log_model("recurrent", MODEL, ENCODER)
-            tracking.log_model("recurrent_best_epoch", BEST, ENCODER)
+            registry.log_model("recurrent", MODEL, ENCODER)
+            registry.log_model("recurrent_best_epoch", BEST, ENCODER)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 import hashlib
+import json
 import subprocess
 
 import pytest
 
 from sentiment import lineage
+from sentiment.console import UserError
 
 DVC_YAML = """
 stages:
@@ -78,9 +80,34 @@ def test_the_md5_is_that_of_the_bytes(project):
     assert lineage.md5("crlf") == hashlib.md5(b"a\r\n").hexdigest()
 
 
-def test_files_that_are_not_there_are_left_out(project):
+def test_a_file_that_is_not_there_is_told(project):
     (project / "data/history.csv").unlink()
-    assert "data/history.csv" not in lineage.of_stage("train").outs
+    made = lineage.of_stage("train")
+    assert made.outs["data/history.csv"] is None
+    with pytest.raises(UserError, match=r"not there: data/history.csv\. Run `make repro`"):
+        made.require_outputs()
+
+
+def write_lock(project, outs: dict[str, str]) -> None:
+    train = {
+        "params": {"params.yaml": {"seed": 42, "train": {"units": 20}}},
+        "deps": [{"path": "data/x.npy", "md5": "of before"}],
+        "outs": [{"path": path, "md5": md5} for path, md5 in outs.items()],
+    }
+    (project / "dvc.lock").write_text(json.dumps({"stages": {"train": train}}))
+
+
+def test_the_lock_says_what_the_present_files_were_made_from(project):
+    outs = lineage.of_stage("train").outs
+    write_lock(project, outs)
+    params = {"seed": 42, "train.units": 20}
+    assert lineage.recorded("train") == lineage.Lineage(params, {"data/x.npy": "of before"}, outs)
+
+
+def test_a_lock_of_other_files_says_nothing(project):
+    assert lineage.recorded("train") == lineage.of_stage("train")
+    write_lock(project, lineage.of_stage("train").outs | {"data/model.keras": "other"})
+    assert lineage.recorded("train") == lineage.of_stage("train")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Copies of the project on the built-in sample, in which the real pipeline has run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sentiment import params, workspace
+
+PROJECT = Path(__file__).parents[1]
+SHRUNK = {"train.epochs": 3}
+OURS = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTEST_CURRENT_TEST")
+
+
+@dataclass
+class Copy:
+    """A copy of the project: a Git and DVC repository of its own, and commands within it."""
+
+    root: Path
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """Return the environment of a person who works in the copy."""
+        inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
+        return inherited | {"PATH": path, "PYTHONPATH": str(self.root)} | variables
+
+    def run(self, *command: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess:
+        """Run a command; `output` of what it returns is all that it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == code, done.stdout
+        return done
+
+    def python(self, *arguments: str, code: int = 0, **variables: str) -> str:
+        """Return what a run of Python printed."""
+        return self.run(sys.executable, *arguments, code=code, **variables).stdout
+
+    def dvc(self, *arguments: str, code: int = 0, **variables: str) -> str:
+        """Return what a DVC command printed."""
+        return self.python("-m", "dvc", *arguments, code=code, **variables)
+
+    def commit(self) -> None:
+        """Commit the present state to Git."""
+        for arguments in (["add", "--all"], ["commit", "--quiet", "--message", "State"]):
+            self.run("git", *workspace.AUTHOR, *arguments)
+
+    @property
+    def metrics(self) -> dict:
+        """The present metrics."""
+        return json.loads((self.root / "data/metrics.json").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Copy:
+    """A copy after `dvc repro`, committed. Read it only: what changes something takes `project`."""
+    copy = Copy(tmp_path_factory.mktemp("sample") / "project")
+    os.chdir(PROJECT)
+    workspace.copy(PROJECT, copy.root, params.recipe("sample") | SHRUNK)
+    copy.dvc("repro")
+    copy.commit()
+    return copy
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Copy:
+    """A copy of the finished copy, store and all, to do with as one likes."""
+    root = shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
+    return Copy(root)
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Copy:
+    """Such a copy, and the test's own process in it, connected to its store."""
+    from sentiment import store
+
+    monkeypatch.chdir(project.root)
+    for name in OURS[:3]:
+        monkeypatch.delenv(name, raising=False)
+    store.connect("sample")
+    return project
