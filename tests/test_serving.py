@@ -1,7 +1,12 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import requests
+from conftest import serving
 
 from sentiment.encoding import Encoder
 
@@ -71,3 +76,58 @@ def test_a_text_that_is_none_is_refused(inside):
     for wrong in ({"text": [3.5]}, {"review": ["A film."]}):
         with pytest.raises(mlflow.exceptions.MlflowException):
             model.predict(pd.DataFrame(wrong))
+
+
+SERVE = ("mlflow", "models", "serve", "--env-manager", "local", "--model-uri")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["baseline", "recurrent"])
+def test_a_model_answers_over_http(inside, model):
+    evaluated = evaluated_reviews()[:200]
+    uri = {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    with serving(inside, *SERVE, version_of(model), health="/ping", **uri) as address:
+
+        def post(body: bytes) -> requests.Response:
+            kind = {"Content-Type": "application/json"}
+            return requests.post(f"{address}/invocations", body, headers=kind, timeout=100)
+
+        def ask(texts: list[str]) -> pd.DataFrame:
+            response = post(
+                json.dumps(
+                    {"dataframe_split": {"columns": ["text"], "data": [[t] for t in texts]}}
+                ).encode()
+            )
+            assert response.ok, response.text
+            return pd.DataFrame(response.json()["predictions"])
+
+        answers = ask(list(evaluated.text))
+        np.testing.assert_allclose(answers.probability, evaluated[model], rtol=1e-5, atol=1e-6)
+        assert ask(HOSTILE).probability.between(0, 1).all()
+        with ThreadPoolExecutor(8) as clients:  # at once
+            texts = list(evaluated.text[:32])
+            at_once = pd.concat(clients.map(lambda text: ask([text]), texts))
+        np.testing.assert_allclose(at_once.probability, evaluated[model][:32], rtol=1e-5, atol=1e-6)
+
+        for wrong in (
+            b'{"inputs": {"text": ["\xff\xfe"]}}',
+            b'{"inputs": {"review": ["A film."]}}',
+            b"text",
+        ):
+            assert post(wrong).status_code == 400
+        assert ask(["It was superb."]).probability.between(0, 1).all()  # it is alive and well
+
+
+@pytest.mark.slow
+def test_mlflow_predicts_from_a_file(inside):
+    evaluated = evaluated_reviews()[:20]
+    evaluated[["text"]].to_csv("reviews.csv", index=False)
+    inside.python(
+        *("-m", "mlflow", "models", "predict", "--env-manager", "local"),
+        *("--model-uri", version_of("baseline"), "--content-type", "csv"),
+        *("--input-path", "reviews.csv", "--output-path", "answers.json"),
+        MLFLOW_TRACKING_URI=mlflow.get_tracking_uri(),
+    )
+    with open("answers.json") as file:
+        answers = pd.DataFrame(json.load(file)["predictions"])
+    np.testing.assert_allclose(answers.probability, evaluated["baseline"], rtol=1e-5, atol=1e-6)

@@ -1,10 +1,13 @@
 import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import mlflow
 import pandas as pd
 import pytest
+from conftest import serving, wait_for
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from scripts import track
@@ -204,3 +207,77 @@ def test_an_experiments_name_is_in_that_of_its_runs(retrained, monkeypatch):
     run = mlflow.get_run(the_run_of(retrained))
     assert run.info.run_name == "wooly-lamb recurrent"
     assert run.data.tags["dvc.experiment"] == "wooly-lamb"
+
+
+@pytest.mark.slow
+def test_every_kind_of_experiment_lands_in_the_store(inside):
+    def run(*arguments: str) -> str:
+        return inside.dvc("exp", "run", *arguments)
+
+    said = run("--name", "plain", "--set-param", "train.units=6")
+    said += run("--temp", "--name", "apart", "--set-param", "train.units=7")
+    for units in ("8", "9"):
+        run("--queue", "--name", f"queued-{units}", "--set-param", f"train.units={units}")
+    said += run("--run-all", "--jobs", "2")
+    for name in ("queued-8", "queued-9"):
+        said += inside.dvc("queue", "logs", name)
+    assert "database is locked" not in said
+    assert "the MLflow store was lost" not in said
+
+    experiments = {"plain": "6", "apart": "7", "queued-8": "8", "queued-9": "9", None: "28"}
+    units = {
+        run.data.tags.get("dvc.experiment"): run.data.params["train.units"]
+        for run in runs("recurrent")
+    }
+    assert units == experiments
+    for comparison in runs("comparison"):
+        name = comparison.data.tags.get("dvc.experiment")
+        below = mlflow.search_runs(
+            filter_string=f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{comparison.info.run_id}'",
+            output_format="list",
+        )
+        assert sorted(run.data.tags["result"] for run in below) == ["baseline", "recurrent"]
+        (network,) = (run for run in below if run.data.tags["result"] == "recurrent")
+        assert network.info.run_name == " ".join(filter(None, (name, "recurrent")))
+        assert [step for step, _ in history(network, "loss")] == [1, 2, 3]
+        assert mlflow.MlflowClient().list_artifacts(comparison.info.run_id, "figures")
+    assert {run.info.status for run in runs()} == {"FINISHED"}
+    models = mlflow.search_model_versions(filter_string="name = 'sentiment-sample'")
+    assert Counter(version.tags["model"] for version in models)["recurrent"] == 5
+
+
+SERVER = ("mlflow", "server", "--workers", "1", "--backend-store-uri", "sqlite:///server.db",
+          "--artifacts-destination", "./served")  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_server_that_is_lost_in_training_costs_nothing(inside):
+    params.override("params.yaml", {"train.units": 5, "train.epochs": 40})
+    with serving(inside, *SERVER, health="/health") as address:
+        uri = {"MLFLOW_TRACKING_URI": address}
+        training = subprocess.Popen(
+            [sys.executable, "-m", "stages.train"],
+            env=inside.environment(**uri),
+            stdout=(inside.root / "training.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        said = inside.root / "training.log"
+        wait_for(lambda: "Epoch 3/40" in said.read_text(), training)
+    assert training.wait() == 0
+    assert "run `make track` when the store is back" in said.read_text()
+    assert "Traceback" not in said.read_text()
+    assert len(pd.read_csv("data/rnn/history.csv")) == 40
+
+    with serving(inside, *SERVER, health="/health") as address:
+        mlflow.set_tracking_uri(address)
+        mlflow.set_experiment("sentiment-sample")
+        inside.python("-m", "scripts.track", MLFLOW_TRACKING_URI=address)
+        network = the_run("recurrent")
+        assert [step for step, _ in history(network, "loss")] == list(range(1, 41))
+        assert network.info.status == "FINISHED"
+        assert MLFLOW_PARENT_RUN_ID not in network.data.tags  # nobody has compared it yet
+        model = mlflow.search_model_versions(filter_string="tags.model = 'recurrent'")[0]
+        answer = mlflow.pyfunc.load_model(model.source).predict(
+            pd.DataFrame({"text": ["It was superb."]})
+        )
+        assert answer.label[0] in ("positive", "negative")
