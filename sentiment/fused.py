@@ -8,29 +8,34 @@ The layers up to the last state run in `sentiment.recurrence`; what follows them
 optimiser and the loop over the epochs are Keras's own.
 """
 
+import numpy as np
+
 from sentiment import recurrence
 from sentiment.backend import keras, tf
 
 
 def obstacle(model):
-    """Why `model` can't be fused, as a clause for a sentence, or None if it can."""
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    kinds = [type(layer) for layer in layers]
-    if kinds[:2] != [keras.layers.Embedding, keras.layers.SimpleRNN]:
-        return "the network doesn't start with an Embedding and a SimpleRNN"
-    embedding, rnn = layers[:2]
-    unsupported = {
-        "a GPU is visible": bool(tf.config.list_physical_devices("GPU")),
+    """Why `model` can't be fused, as a clause for a sentence; None if it can."""
+    kinds = [type(layer) for layer in model.layers[:2]]
+    chain = isinstance(model, keras.Sequential)
+    if not chain or kinds != [keras.layers.Embedding, keras.layers.SimpleRNN]:
+        return "the network isn't a Sequential that begins with an Embedding and a SimpleRNN"
+    embedding, rnn = model.layers[:2]
+    obstacles = {
+        "a GPU is visible": tf.config.list_physical_devices("GPU"),
         "the embedding masks padding": embedding.mask_zero,
-        "the cell has dropout inside": bool(rnn.dropout or rnn.recurrent_dropout),
-        "the activation isn't tanh": rnn.activation is not keras.activations.tanh,
-        "all states are returned": rnn.return_sequences or rnn.return_state,
+        "the cell has dropout inside": rnn.dropout or rnn.recurrent_dropout,
+        "the cell's activation isn't tanh": rnn.activation is not keras.activations.tanh,
+        "the recurrence returns more than its last state": rnn.return_sequences or rnn.return_state,
         "the recurrence runs backwards": rnn.go_backwards,
         "the recurrence is stateful": rnn.stateful,
-        "the precision is mixed or half": rnn.compute_dtype not in ("float32", "float64")
-        or rnn.compute_dtype != rnn.variable_dtype,
-    }
-    return next((reason for reason, found in unsupported.items() if found), None)
+        "a layer's output is regularised": embedding.activity_regularizer
+        or rnn.activity_regularizer,
+        "the numbers are neither float32 nor float64 throughout": {
+            embedding.compute_dtype, rnn.compute_dtype, rnn.variable_dtype
+        } not in ({"float32"}, {"float64"}),
+    }  # fmt: skip
+    return next((reason for reason, found in obstacles.items() if found), None)
 
 
 def fuse(model):
@@ -39,15 +44,21 @@ def fuse(model):
     Raises ValueError where `obstacle(model)` names one.
     """
     if reason := obstacle(model):
-        raise ValueError(f"This network can't be fused: {reason}.")
-    embedding, rnn, *head = (
-        layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
-    )
-    tokens = keras.Input(model.input_shape[1:], dtype="int32")
+        raise ValueError(f"The network can't be fused: {reason}.")
+    embedding, rnn, *head = model.layers
+    tokens = keras.Input(model.input_shape[1:], dtype="int32", name="tokens")
     outputs = FusedRecurrence(embedding, rnn)(tokens)
     for layer in head:
         outputs = layer(outputs)
     return keras.Model(tokens, outputs, name=model.name)
+
+
+def hidden_states(model, tokens):
+    """The states of `model`'s SimpleRNN after each word: (reviews, steps, units) from token ids
+    (reviews, steps). What `obstacle` names holds here too."""
+    layer = FusedRecurrence(*model.layers[:2])
+    weights = [tf.convert_to_tensor(weight).numpy() for weight in layer.weights_in_order()]
+    return recurrence.every_state(*weights, np.asarray(tokens, np.int32))
 
 
 class FusedRecurrence(keras.layers.Layer):
@@ -60,15 +71,14 @@ class FusedRecurrence(keras.layers.Layer):
 
     def call(self, tokens):
         """Token ids (reviews, steps) to the states after the last step (reviews, units)."""
+        weights = map(tf.convert_to_tensor, self.weights_in_order())
+        return _last_states(*weights, tf.cast(tokens, tf.int32))
+
+    def weights_in_order(self):
+        """E, W, U and b, as `sentiment.recurrence` takes them."""
         cell = self.rnn.cell
         bias = cell.bias if cell.use_bias else tf.zeros(cell.units, cell.compute_dtype)
-        return _last_states(
-            tf.convert_to_tensor(self.embedding.embeddings),
-            tf.convert_to_tensor(cell.kernel),
-            tf.convert_to_tensor(cell.recurrent_kernel),
-            tf.convert_to_tensor(bias),
-            tf.cast(tokens, tf.int32),
-        )
+        return self.embedding.embeddings, cell.kernel, cell.recurrent_kernel, bias
 
 
 @tf.custom_gradient

@@ -34,7 +34,8 @@ from numba.extending import intrinsic
 WIDTH = 32  # numbers in a row of sums
 ROWS = 8  # reviews in a block: 8 x 32 float32 sums take 16 of the 32 AVX-512 registers
 THREADS = config.NUMBA_NUM_THREADS
-SCATTER = 16  # lanes of one task of the scatter: a cache line of float32
+SPAN = 32  # steps whose deltas are kept: 8 x 32 rows of float32 fill a cache of 32 KB
+PARTS = 4  # of a batch going backward, each with sums of its own
 
 
 # --- the micro-kernel: LLVM instructions on rows of WIDTH numbers ---------------------------------
@@ -185,14 +186,18 @@ def _advance(rows):
 
 
 def _retreat(rows):
-    def emit(builder, vectors, deltas, before, after, transposed, units, states, lane):
-        """deltas[before + r] = (deltas[after + r] U^T) (1 - states[before + r]^2)."""
-        right = transposed.at(_int(0), lane)
-        sums = vectors.products(deltas.rows(after, rows), _int(1), right, transposed.stride, units)
-        for total, state, out in zip(
-            sums, states.rows(before, rows, lane), deltas.rows(before, rows, lane), strict=True
-        ):
-            h = vectors.load(state)
+    def emit(builder, vectors, deltas, before, after, transposed, units, states, state, lane):
+        """deltas[before + r] = (deltas[after + r] U^T) (1 - states[state + r]^2)."""
+        sums = vectors.products(
+            deltas.rows(after, rows),
+            _int(1),
+            transposed.at(_int(0), lane),
+            transposed.stride,
+            units,
+        )
+        outs, states = deltas.rows(before, rows, lane), states.rows(state, rows, lane)
+        for total, pointer, out in zip(sums, states, outs, strict=True):
+            h = vectors.load(pointer)
             slope = vectors.fma(builder.fneg(h), h, vectors.constant(1.0))
             vectors.store(builder.fmul(total, slope), out)
 
@@ -215,11 +220,20 @@ def _product(builder, vectors, out, row, left, right, count, lane):
 @intrinsic
 @_emits
 def _outer_product(builder, vectors, out, column, left, before, right, after, count, lane):
-    """out[column + r] = sum over n < count of left[before + n, column + r] right[after + n]."""
+    """out[column + r] += sum over n < count of left[before + n, column + r] right[after + n]."""
     lefts = [left.at(before, builder.add(column, _int(r))) for r in range(ROWS)]
     sums = vectors.products(lefts, left.stride, right.at(after, lane), right.stride, count)
     for total, pointer in zip(sums, out.rows(column, lane=lane), strict=True):
-        vectors.store(total, pointer)
+        vectors.store(builder.fadd(vectors.load(pointer), total), pointer)
+
+
+@intrinsic
+@_emits
+def _add_row(builder, vectors, out, row, rows, other, lane):
+    """out[row] += rows[other]."""
+    pointer = out.at(row, lane)
+    total = builder.fadd(vectors.load(pointer), vectors.load(rows.at(other, lane)))
+    vectors.store(total, pointer)
 
 
 @intrinsic
@@ -233,13 +247,13 @@ def _add(typing, counts, index, amount):
     return types.intp(counts, types.intp, types.intp), lower
 
 
-# --- the passes over a batch: every thread runs them, and takes its tasks ------------------------
+# --- the passes over a batch: every thread runs them, and takes its tasks -------------------------
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 _CACHE_LINE = 8  # counts
 
 
-@_compiled
+@njit(nogil=True)  # numba can't take a generator from its cache into another function
 def _tasks(counts, phase, number):
     """Yields the tasks of a phase that no other thread has taken, and ends when all are done. A
     thread that comes late finds none left: nobody waits for it."""
@@ -283,12 +297,10 @@ def _survey(tokens, starts, numbers, words):
 def _look_up(block, table, inputs, words, embeddings, kernel):
     """inputs = the words' embeddings, each with a 1 behind for the bias; table = inputs [W; b]."""
     size = embeddings.shape[1]
-    for i in range(block * ROWS, (block + 1) * ROWS):
-        inputs[i] = 0
-        if i < len(words):
-            inputs[i, size] = 1
-            for j in range(size):
-                inputs[i, j] = embeddings[words[i], j]
+    for i in range(block * ROWS, min((block + 1) * ROWS, len(words))):
+        inputs[i, size] = 1
+        for j in range(size):
+            inputs[i, j] = embeddings[words[i], j]
     for lane in range(0, table.shape[1], WIDTH):
         _product(table, block * ROWS, inputs, kernel, size + 1, lane)
 
@@ -296,7 +308,7 @@ def _look_up(block, table, inputs, words, embeddings, kernel):
 @_compiled
 def _forward(
     counts, states, path, places, first, table, inputs,
-    embeddings, kernel, recurrent, units, tokens, numbers, words, order,
+    embeddings, kernel, recurrent, units, tokens, numbers, words, order, padding,
 ):  # fmt: skip
     """Block i has the rows of `states` from first[i] on, ROWS for each step: where it branches off
     the padding's path, then its state after each word, whose numbers are in `places`."""
@@ -304,8 +316,6 @@ def _forward(
     for block in _tasks(counts, 0, len(table) // ROWS):
         _look_up(block, table, inputs, words, embeddings, kernel)
         if block == 0:
-            path[0] = 0
-            padding = np.zeros(len(path), np.int32)
             for t in range(len(path) - 1):
                 for lane in range(0, path.shape[1], WIDTH):
                     _advance_path(path, t, t + 1, recurrent, units, table, padding, lane)
@@ -314,7 +324,8 @@ def _forward(
         start = steps - (last - initial) // ROWS
         for r in range(ROWS):
             review = order[block * ROWS + r]
-            states[initial + r] = path[start]
+            for j in range(path.shape[1]):
+                states[initial + r, j] = path[start, j]
             for t in range(start, steps):
                 places[initial + (t - start + 1) * ROWS + r] = numbers[tokens[review, t]]
         for row in range(initial, last, ROWS):
@@ -324,87 +335,107 @@ def _forward(
 
 @_compiled
 def _correlate(out, left, before, right, after, count):
-    """out[i, j] = sum over n < count of left[before + n, i] right[after + n, j]."""
+    """out[i, j] += sum over n < count of left[before + n, i] right[after + n, j]."""
     for column in range(0, len(out), ROWS):
         for lane in range(0, out.shape[1], WIDTH):
             _outer_product(out, column, left, before, right, after, count, lane)
 
 
 @_compiled
-def _backward_block(block, deltas, shares, gradient, states, first, transposed, units, order):
-    """Takes a block of reviews backward, and forms its share of the gradient of U."""
+def _backward_block(
+    table, share, branch, deltas, gradient, block, states, places, first, order, transposed, units
+):  # fmt: skip
+    """Takes a block of reviews backward. Each SPAN of steps gives its part of the gradients of U
+    (`share`) and of the table as soon as its deltas are known, while they are in the cache."""
     start, last = first[block], first[block + 1] - ROWS
+    top = SPAN * ROWS
     for r in range(ROWS):
         review = order[block * ROWS + r]
-        deltas[last + r] = 0
-        if r == 0 or review != order[block * ROWS + r - 1]:  # else it fills up the last block
-            for j in range(units):
-                slope = 1 - states[last + r, j] * states[last + r, j]
-                deltas[last + r, j] = gradient[review, j] * slope
-    for row in range(last - ROWS, start - ROWS, -ROWS):
-        for lane in range(0, states.shape[1], WIDTH):
-            _retreat_block(deltas, row, row + ROWS, transposed, units, states, lane)
-    _correlate(shares[block], states, start, deltas, start + ROWS, last - start)
-
-
-@_compiled
-def _backward_path(path_deltas, path, deltas, first, steps, transposed, units):
-    """Back along the padding: where blocks branched off, their deltas come in."""
-    path_deltas[:] = 0
-    branches = np.zeros_like(path)
-    for block in range(len(first) - 1):
-        start = steps + 1 - (first[block + 1] - first[block]) // ROWS
+        filler = r > 0 and review == order[block * ROWS + r - 1]  # makes up the last block
+        for j in range(states.shape[1]):
+            known = j < units and not filler
+            slope = 1 - states[last + r, j] * states[last + r, j]
+            deltas[top + r, j] = gradient[review, j] * slope if known else 0
+    for stop in range(last, start, -top):
+        rows = min(top, stop - start)
+        for row in range(ROWS, rows + ROWS, ROWS):
+            before, state = top - row, stop - row
+            for lane in range(0, states.shape[1], WIDTH):
+                _retreat_block(
+                    deltas, before, before + ROWS, transposed, units, states, state, lane
+                )
+        _correlate(share, states, stop - rows, deltas, top - rows + ROWS, rows)
+        for row in range(rows):
+            word, delta = places[stop + ROWS - 1 - row], top + ROWS - 1 - row
+            for lane in range(0, table.shape[1], WIDTH):
+                _add_row(table, word, deltas, delta, lane)
         for r in range(ROWS):
-            branches[start] += deltas[first[block] + r]
-    path_deltas[-1] = branches[-1]
-    for t in range(len(path) - 2, -1, -1):
-        for lane in range(0, path.shape[1], WIDTH):
-            _retreat_path(path_deltas, t, t + 1, transposed, units, path, lane)
-        path_deltas[t] += branches[t]
+            for j in range(deltas.shape[1]):
+                deltas[top + r, j] = deltas[top - rows + r, j]
+    for r in range(ROWS):
+        for j in range(deltas.shape[1]):
+            branch[j] += deltas[top + r, j]
 
 
 @_compiled
-def _scatter(lane, table, places, deltas, first, path_deltas):
-    """table[word] += delta in some lanes of every row, so that each sum has one order."""
-    stop = lane + SCATTER
-    table[:, lane:stop] = 0
-    for t in range(1, len(path_deltas)):
-        table[0, lane:stop] += path_deltas[t, lane:stop]
-    for block in range(len(first) - 1):
-        for row in range(first[block] + ROWS, first[block + 1]):
-            word = places[row]
-            for j in range(lane, stop):
-                table[word, j] += deltas[row, j]
+def _backward_path(deltas, path, branches, first, steps, transposed, units):
+    """Back along the padding: where blocks branched off, their deltas come in. Blocks are sorted
+    by that place; deltas has a row of zeros more than the path."""
+    block = len(branches) - 1
+    for t in range(len(path) - 1, -1, -1):
+        for lane in range(0, path.shape[1], WIDTH):
+            _retreat_path(deltas, t, t + 1, transposed, units, path, t, lane)
+        while block >= 0 and steps - (first[block + 1] - first[block]) // ROWS + 1 == t:
+            for lane in range(0, path.shape[1], WIDTH):
+                _add_row(deltas, t, branches, block, lane)
+            block -= 1
 
 
 @_compiled
 def _backward(
-    counts, gradient, embeddings, kernel, shares, deltas, path_deltas, table, rows,
+    counts, gradient, embeddings, kernel, shares, branches, deltas, path_deltas, tables, rows,
     states, path, places, first, order, inputs, words, recurrent, units, kernel_transposed, steps,
 ):  # fmt: skip
-    """From the gradient of the last states those of E, [W; b] and, in `shares`, of U."""
-    for block in _tasks(counts, 0, len(first) - 1):
-        _backward_block(block, deltas, shares, gradient, states, first, recurrent, units, order)
+    """From the gradient of the last states those of E, [W; b] and, in `shares`, of U.
+
+    A task of the first phase has every PARTS-th block, and sums of its own: their order is fixed.
+    """
+    for part in _tasks(counts, 0, PARTS):
+        table = tables[part]
+        for i in range(len(table)):
+            for j in range(table.shape[1]):
+                table[i, j] = 0
+        for block in range(part, len(branches), PARTS):
+            _backward_block(
+                table, shares[part], branches[block], deltas[part], gradient, block,
+                states, places, first, order, recurrent, units,
+            )  # fmt: skip
     for task in _tasks(counts, 1, 2):
         if task == 0:
-            _backward_path(path_deltas, path, deltas, first, steps, recurrent, units)
+            _backward_path(path_deltas, path, branches, first, steps, recurrent, units)
             _correlate(shares[-1], path, 0, path_deltas, 1, len(path) - 1)
+            for t in range(1, len(path)):
+                for lane in range(0, path.shape[1], WIDTH):
+                    _add_row(tables[0], 0, path_deltas, t, lane)
         else:
-            embeddings[:] = 0
-    for task in _tasks(counts, 2, table.shape[1] // SCATTER):
-        _scatter(task * SCATTER, table, places, deltas, first, path_deltas)
-    columns = len(kernel) // ROWS
-    for task in _tasks(counts, 3, columns + len(table) // ROWS):
-        if task < columns:
-            for lane in range(0, kernel.shape[1], WIDTH):
-                _outer_product(kernel, task * ROWS, inputs, 0, table, 0, len(table), lane)
-        else:
-            row = (task - columns) * ROWS
-            for lane in range(0, rows.shape[1], WIDTH):
-                _product(rows, row, table, kernel_transposed, units, lane)
-            for i in range(row, min(row + ROWS, len(words))):
+            for word in range(len(embeddings)):
                 for j in range(embeddings.shape[1]):
-                    embeddings[words[i], j] = rows[i, j]
+                    embeddings[word, j] = 0
+    table = tables[0]
+    for block in _tasks(counts, 2, len(table) // ROWS):
+        row = block * ROWS
+        for part in range(1, PARTS):
+            for i in range(row, row + ROWS):
+                for lane in range(0, table.shape[1], WIDTH):
+                    _add_row(table, i, tables[part], i, lane)
+        for lane in range(0, rows.shape[1], WIDTH):
+            _product(rows, row, table, kernel_transposed, units, lane)
+        for i in range(row, min(row + ROWS, len(words))):
+            for j in range(embeddings.shape[1]):
+                embeddings[words[i], j] = rows[i, j]
+    for task in _tasks(counts, 3, len(kernel) // ROWS):
+        for lane in range(0, kernel.shape[1], WIDTH):
+            _outer_product(kernel, task * ROWS, inputs, 0, table, 0, len(table), lane)
 
 
 # --- what callers use -----------------------------------------------------------------------------
@@ -423,6 +454,12 @@ def _empty(shape, dtype):
         _buffers.append(buffer := np.empty(size * 5 // 4 + 64, np.uint8))
     start = -buffer.ctypes.data % 64
     return buffer[start : start + size].view(dtype).reshape(shape)
+
+
+def _zeros(shape, dtype):
+    array = _empty(shape, dtype)
+    array[:] = 0
+    return array
 
 
 def _padded(*matrices, columns):
@@ -474,19 +511,33 @@ def forward(embeddings, kernel, recurrent, bias, tokens):
     first = np.append(0, np.cumsum(ROWS * (steps - starts + 1)))
 
     width = _whole(units, WIDTH)
-    inputs = _empty((_whole(count, ROWS), _whole(size + 1, ROWS)), number)
+    inputs = _zeros((_whole(count, ROWS), _whole(size + 1, ROWS)), number)
     table = _empty((len(inputs), width), number)
-    path = _empty((starts[-1] + 1, width), number)
+    path = _zeros((starts[-1] + 1, width), number)
     states = _empty((first[-1], width), number)
     places = _empty(first[-1:], np.int32)
     _in_threads(
         _forward, 2, states, path, places, first, table, inputs,
         embeddings, _padded(kernel, bias[None], columns=units), _padded(recurrent, columns=units),
-        units, tokens, numbers, words, order,
+        units, tokens, numbers, words, order, np.zeros(len(path), np.int32),
     )  # fmt: skip
     last = np.empty((reviews, units), number)
     last[order] = states[(first[1:, None] - ROWS + np.arange(ROWS)).ravel(), :units]
     return last, states, path, places, first, order, inputs, words
+
+
+def every_state(embeddings, kernel, recurrent, bias, tokens):
+    """The states after each step (reviews, steps, units), from the arguments of `forward`."""
+    last, states, path, _, first, order, *_ = forward(embeddings, kernel, recurrent, bias, tokens)
+    units = last.shape[1]
+    every = np.empty((*tokens.shape, units), last.dtype)
+    for i, review in enumerate(order):
+        block, r = divmod(i, ROWS)
+        own = states[first[block] + ROWS + r : first[block + 1] : ROWS, :units]
+        start = tokens.shape[1] - len(own)
+        every[review, :start] = path[1 : start + 1, :units]
+        every[review, start:] = own
+    return every
 
 
 def backward(
@@ -497,12 +548,15 @@ def backward(
     it returned."""
     (size, units), number, width = kernel.shape, kernel.dtype, states.shape[1]
     embeddings_gradient = _empty(embeddings.shape, number)
-    kernel_gradient = np.empty((inputs.shape[1], width), number)
-    shares = _empty((len(first), _whole(units, ROWS), width), number)
+    kernel_gradient = np.zeros((inputs.shape[1], width), number)
+    shares = np.zeros((PARTS + 1, _whole(units, ROWS), width), number)
     _in_threads(
         _backward, 4, gradient, embeddings_gradient, kernel_gradient, shares,
-        _empty(states.shape, number), _empty(path.shape, number),
-        _empty((len(inputs), width), number), _empty((len(inputs), _whole(size, WIDTH)), number),
+        np.zeros((len(first) - 1, width), number),
+        _empty((PARTS, (SPAN + 1) * ROWS, width), number),
+        _zeros((len(path) + 1, width), number),
+        _empty((PARTS, len(inputs), width), number),
+        _empty((len(inputs), _whole(size, WIDTH)), number),
         states, path, places, first, order, inputs, words,
         _padded(recurrent.T, columns=units), units, _padded(kernel.T, columns=size),
         tokens.shape[1],

@@ -48,9 +48,9 @@ def test_certainty_has_a_finite_loss(probabilities, loss):
 
 @pytest.mark.filterwarnings("ignore:Only one class")
 def test_of_one_class_all_is_known_but_the_ranking():
-    scores = evaluation.scores(np.array([1, 1]), np.array([0.5, 0.25]))
-    assert scores["accuracy"] == 0.5
-    assert scores["log_loss"] == pytest.approx((math.log(2) + math.log(4)) / 2)
+    scores = evaluation.scores(np.array([1, 1]), np.array([0.5, 0.75]))
+    assert scores["accuracy"] == 1
+    assert scores["log_loss"] == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
     assert scores["confusion"]["true_negatives"] == scores["confusion"]["false_positives"] == 0
     assert math.isnan(scores["roc_auc"])
 

@@ -3,6 +3,7 @@ import hashlib
 import io
 import tarfile
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from sentiment.console import UserError
 
 REVIEWS = {
     "aclImdb/train/pos/0_9.txt": b"Bromwell High is a cartoon comedy.",
-    "aclImdb/train/pos/10_10.txt": "Très bien.<br />".encode(),
     "aclImdb/train/pos/2_7.txt": b"It was fine.",
+    "aclImdb/train/pos/10_10.txt": "Très bien.<br />".encode(),
     "aclImdb/train/neg/0_3.txt": b"Story of a man.",
     "aclImdb/train/neg/1_1.txt": b"",
     "aclImdb/test/pos/0_10.txt": b"I went and saw this movie last night.",
@@ -145,6 +146,13 @@ def test_a_corrupt_archive_is_refused(refusal, at):
     packed = bytearray(gzip.compress(TAR))
     packed[at] ^= 0xFF
     assert "Replace it with a good copy" in refusal(bytes(packed), packed=True)
+
+
+def test_a_review_damaged_in_the_middle_is_refused(refusal):
+    archive = tar([member("aclImdb/train/pos/0_9.txt", b"!" * 200_000), *GOOD[1:]])
+    deflate = zlib.compressobj(wbits=31)
+    whole = deflate.compress(archive[:100_000]) + deflate.flush(zlib.Z_FULL_FLUSH)
+    assert "invalid block type" in refusal(whole + b"\xff" * 1000, packed=True)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -51,7 +52,7 @@ def cut(request: Handler) -> None:
 def slow(request: Handler) -> None:
     request.send(CONTENT[:1000], length=len(CONTENT))
     request.wfile.flush()
-    request.server.closing.wait(30)
+    request.server.closing.wait(2.5)
 
 
 def missing(request: Handler) -> None:
@@ -107,6 +108,7 @@ def test_a_download_shows_progress_and_is_kept(server, cache, capfd):
     out, err = capfd.readouterr()
     assert out == f"{NAME}: from {server.url}\n"
     assert "100%" in err
+    assert not sources.pooch.get_logger().isEnabledFor(logging.INFO)  # nothing beside the bar
     assert files_in(cache) == [NAME]
 
 
@@ -126,7 +128,7 @@ def test_a_server_that_fails_once_is_asked_again(server):
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(cut, "1000 bytes read"), (slow, "timed out"), (missing, "404")],
+    [(cut, "IncompleteRead(1000 bytes read"), (slow, "timed out"), (missing, "404 Client Error")],
 )
 def test_what_cannot_be_downloaded_is_told_and_leaves_nothing(
     server, cache, monkeypatch, answer, why
@@ -135,8 +137,7 @@ def test_what_cannot_be_downloaded_is_told_and_leaves_nothing(
     server.answer = answer
     with pytest.raises(UserError) as failed:
         sources.obtain(NAME, server.url, verified)
-    assert f"{server.url}: " in str(failed.value)
-    assert why in str(failed.value)
+    assert f"  {server.url}: {why}" in str(failed.value)
     assert server.requests == 1 + sources.RETRIES
     assert files_in(cache) == []
 
@@ -202,8 +203,7 @@ def test_without_any_source_each_is_told_with_its_reason_and_what_to_do(server, 
         sources.obtain(NAME, server.url, verified)
     first, mirror, directory, official, advice = str(failed.value).splitlines()
     assert first == f"{NAME} could not be had from any source:"
-    assert mirror.startswith(f"  http://127.0.0.1:1/{NAME}: ")
-    assert "refused" in mirror
+    assert mirror == f"  http://127.0.0.1:1/{NAME}: [Errno 111] Connection refused"
     assert directory.endswith(f"shared/imdb/{NAME}: not there")
     assert official.startswith(f"  {server.url}: 404")
     assert "IMDB_MIRROR" in advice
