@@ -31,6 +31,10 @@ class Lineage:
         """The SHA-256 of the result."""
         return _digest(self.outs)
 
+    def is_made_from(self, earlier: "Lineage") -> bool:
+        """Return whether the files of an earlier stage that this one used are those there now."""
+        return all(self.deps.get(path, md5) == md5 for path, md5 in earlier.outs.items())
+
     def require_outputs(self) -> None:
         """Raise a UserError if a file of the result is missing."""
         if missing := [path for path, md5 in self.outs.items() if md5 is None]:

@@ -18,7 +18,7 @@ def load(model: Path | str) -> Callable[[Sequence[str], np.ndarray], np.ndarray]
     if Path(model).suffix == ".keras":
         from sentiment import recurrent
 
-        network = recurrent.load(model)
+        network = recurrent.predictor(recurrent.load(model))
         return lambda texts, rows: recurrent.probabilities(network, rows)
 
     from sentiment import bag_of_words

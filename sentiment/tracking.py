@@ -110,7 +110,7 @@ def adopt(kind: str, made: Lineage, compared: Lineage, scores: dict[str, dict]) 
         scores: What the comparison measured of the models, nested by model and split.
     """
     models, comparison = _find(kind, made), _find("comparison", compared)
-    if not (models and comparison):
+    if not (models and comparison and compared.is_made_from(made)):
         return
     parent = comparison.info.run_id
     if _search(kind, MLFLOW_PARENT_RUN_ID, parent):
@@ -152,10 +152,17 @@ def log_scores(scores: dict[str, dict], run_id: str | None = None) -> None:
     mlflow.log_metrics(numbers, run_id=run_id)
 
 
-def log_figures(kind: str, made: Lineage, paths: list[str]) -> None:
-    """Log figures to the run of the result that they show, if the store has it."""
+def log_figures(kind: str, made: Lineage, drawn: Lineage, paths: list[str]) -> None:
+    """Log figures to the run of the result that they show, if they do and the store has it.
+
+    Args:
+        kind: As for `result`.
+        made: What the result was made from, and its files.
+        drawn: The same of the figures.
+        paths: Their files.
+    """
     run = _find(kind, made)
-    for path in paths if run else []:
+    for path in paths if run and drawn.is_made_from(made) else []:
         mlflow.log_artifact(path, "figures", run_id=run.info.run_id)
 
 

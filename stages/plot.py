@@ -58,8 +58,9 @@ def review_lengths(path: str) -> pd.DataFrame:
 
 def track(lineage_of=lineage.of_stage) -> None:
     """Log the present figures to the runs that they are about."""
-    tracking.log_figures("recurrent", lineage_of("train"), [HISTORY])
-    tracking.log_figures("comparison", lineage_of("evaluate"), COMPARISON)
+    drawn = lineage_of("plot")
+    tracking.log_figures("recurrent", lineage_of("train"), drawn, [HISTORY])
+    tracking.log_figures("comparison", lineage_of("evaluate"), drawn, COMPARISON)
 
 
 if __name__ == "__main__":

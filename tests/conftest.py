@@ -3,12 +3,18 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 from sentiment import params, workspace
 
@@ -77,3 +83,50 @@ def project(finished, tmp_path) -> Copy:
     """A copy of the finished copy, store and all, to do with as one likes."""
     root = shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
     return Copy(root)
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Copy:
+    """Such a copy, and the test's own process in it, connected to its store."""
+    from sentiment import store
+
+    monkeypatch.chdir(project.root)
+    for name in OURS[:3]:
+        monkeypatch.delenv(name, raising=False)
+    store.connect("sample")
+    return project
+
+
+@contextmanager
+def serving(project: Copy, *command: str, health: str, **variables: str) -> Iterator[str]:
+    """Run a server in a copy, on a free port of loopback; yield its address when it is up."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = f"http://127.0.0.1:{port}"
+    with (project.root / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", port],
+            cwd=project.root,
+            env=project.environment(**variables),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(lambda: requests.get(address + health, timeout=5).ok, process)
+        yield address
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+    """Wait until something is so, for as long as the process that brings it about is alive."""
+    while process.poll() is None:
+        with suppress(requests.RequestException):
+            if condition():
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"{process.args} ended with code {process.returncode}")
