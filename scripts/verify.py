@@ -46,7 +46,7 @@ def first_difference(ours: Path, theirs: Path) -> str | None:
     """Return the first output, in the order of the stages, whose content differs; None: none."""
     here, there = (YAML(typ="safe").load(path)["stages"] for path in (ours, theirs))
     for stage, entry in here.items():
-        rerun = {out["path"]: out["md5"] for out in there[stage]["outs"]}
+        rerun = {out["path"]: out["md5"] for out in there.get(stage, {}).get("outs", [])}
         for out in entry["outs"]:
             if out["md5"] != rerun.get(out["path"]):
                 return f"stage {stage}, file {out['path']}"

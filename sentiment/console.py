@@ -28,8 +28,23 @@ def run(main: Callable[[], None]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{error.strerror}. Results of earlier runs are left as they were.")
     except KeyboardInterrupt:
-        print("\ninterrupted: results of earlier runs are left as they were", file=sys.stderr)
-        sys.exit(130)
+        _leave_interrupted()
+
+
+def expect_interrupts() -> None:
+    """Have an interrupt outside of `run` too, while modules are imported, end as it does there."""
+
+    def hook(kind, error, traceback):
+        if issubclass(kind, KeyboardInterrupt):
+            _leave_interrupted()
+        sys.__excepthook__(kind, error, traceback)
+
+    sys.excepthook = hook
+
+
+def _leave_interrupted() -> None:
+    print("\ninterrupted: results of earlier runs are left as they were", file=sys.stderr)
+    sys.exit(130)
 
 
 @contextmanager

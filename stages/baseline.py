@@ -7,7 +7,6 @@ said of the validation rows before that is kept, as its only honest word on them
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from sentiment import (
@@ -43,8 +42,9 @@ def main() -> None:
     ngrams = choose("n-grams", settings.baseline.ngrams.C, build, texts, settings.validation_split)
 
     unseen = dataset.divide(texts, settings.validation_split)[1].x
-    with files.atomic(VALIDATION) as path:
-        np.save(path, bag_of_words.probabilities(ngrams, unseen))
+    said = bag_of_words.probabilities(ngrams, unseen)
+    with files.npy_rows(VALIDATION, said.dtype.str, said.shape) as rows:
+        rows.write(said)
     ngrams.fit(*texts)
     bag_of_words.save(words, WORDS)
     bag_of_words.save(ngrams, NGRAMS)
