@@ -23,7 +23,7 @@ def main() -> None:
         sys.exit(finished.returncode)
     scores = json.loads((FOLDER / "data/metrics.json").read_bytes())
     print("On the built-in sample, accuracy on test reviews   of plain words   of word order")
-    for name in ("baseline", "recurrent"):
+    for name in ("baseline_words", "baseline", "recurrent"):
         rating = scores["slices"]["rating"]
         plain, word_order = (
             (rating[low][name] + rating[high][name]) / 2 for low, high in (("1", "10"), ("4", "7"))
