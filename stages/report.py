@@ -66,7 +66,8 @@ def main() -> None:
 
 def track(lineage_of=lineage.of_stage) -> None:
     """Log the present report to the comparison's run."""
-    tracking.log_figures("comparison", lineage_of("evaluate"), [REPORT])
+    shown = lineage_of("report")
+    tracking.log_figures("comparison", lineage_of("evaluate"), shown, [REPORT])
 
 
 if __name__ == "__main__":
