@@ -28,7 +28,7 @@ def test_figure_is_that_of_the_committed_run():
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_exists(document):
-    for target in re.findall(r"make ([a-z-]+)", Path(document).read_text()):
+    for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", Path(document).read_text()):
         assert re.search(rf"^{target}:.*## ", MAKEFILE, re.MULTILINE), f"make {target}"
 
 
