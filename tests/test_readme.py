@@ -35,4 +35,4 @@ def test_every_make_target_exists(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document):
     for link in re.findall(r"\]\(([^)#:]+)\)", Path(document).read_text()):
-        assert Path(link).exists(), link
+        assert (Path(document).parent / link).exists(), link
