@@ -36,6 +36,10 @@ test: $(INSTALLED) ## Run the tests, but for the slow ones
 test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in data/
 	python -m pytest -m slow
 
+.PHONY: bench
+bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
+	python -m benchmarks.bench data/padded
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify

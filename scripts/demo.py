@@ -23,10 +23,10 @@ def main() -> None:
         sys.exit(finished.returncode)
     scores = json.loads((FOLDER / "data/metrics.json").read_bytes())
     print("On the built-in sample, accuracy on test reviews   of plain words   of word order")
-    for name in ("baseline", "recurrent"):
-        by_rating = scores[name]["test"]["accuracy_by_rating"]
+    for name in ("baseline_words", "baseline", "recurrent"):
+        rating = scores["slices"]["rating"]
         plain, word_order = (
-            (by_rating[low] + by_rating[high]) / 2 for low, high in (("1", "10"), ("4", "7"))
+            (rating[low][name] + rating[high][name]) / 2 for low, high in (("1", "10"), ("4", "7"))
         )
         print(f"{name:<50} {plain:>14.3f} {word_order:>15.3f}")
     print(f"The sample's figures are in {FOLDER / 'data/plots'}; its runs: `make ui`.")

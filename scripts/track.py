@@ -4,12 +4,12 @@ A stage that DVC restores from its cache logs nothing, nor does one that lost th
 """
 
 from sentiment import console, lineage, params, store
-from stages import baseline, evaluate, plot, train
+from stages import baseline, evaluate, plot, report, train
 
 
 def main() -> None:
     store.connect(params.read().fetch.source)
-    for stage in (baseline, train, evaluate, plot):
+    for stage in (baseline, train, evaluate, plot, report):
         stage.track(lineage.recorded)
 
 

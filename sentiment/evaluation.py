@@ -36,12 +36,6 @@ def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     }
 
 
-def accuracy_by(groups: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> dict:
-    """Return the accuracy within each group of reviews, by the group's name as text."""
-    correct = pd.Series((probabilities >= THRESHOLD) == labels)
-    return {str(group): float(mean) for group, mean in correct.groupby(groups).mean().items()}
-
-
 def _bins(probabilities: np.ndarray) -> np.ndarray:
     return np.minimum((probabilities * BINS).astype(int), BINS - 1)
 

@@ -15,7 +15,7 @@ MODELS = {
 }
 FIT = 5  # points that a local regression of second degree needs at the least
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
-    legend_position="bottom", legend_title=p9.element_blank(), figure_size=(6.4, 4.4), dpi=150
+    legend_position="bottom", legend_title=p9.element_blank(), figure_size=(4.2, 3.8), dpi=220
 )
 
 
@@ -63,6 +63,8 @@ def curves(table: pd.DataFrame, title: str, y: str, caption: str) -> p9.ggplot:
         + p9.coord_fixed(xlim=(0, 1), ylim=(0, 1))
         + p9.labs(title=title, x=x.replace("_", " "), y=y, caption=caption)
         + LOOK
+        + p9.theme(figure_size=(4.8, 5.4), legend_text=p9.element_text(size=8))
+        + p9.guides(colour=p9.guide_legend(nrow=2))
     )
 
 

@@ -38,6 +38,16 @@ def obstacle(model):
     return next((reason for reason, found in obstacles.items() if found), None)
 
 
+def keep_tensorflow_to_one_thread():
+    """Leave the cores to the recurrence; call it before TensorFlow's first operation.
+
+    What remains to TensorFlow is many small operations, which its threads slow down: they wake one
+    another up more often than they compute. Raises RuntimeError if TensorFlow has started.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
 def fuse(model):
     """A model with the variables and the outputs of `model`, on the compiled recurrence.
 

@@ -22,8 +22,10 @@ Matrices are padded with zeros to whole rows of WIDTH lanes; zero lanes stay zer
 
 import functools
 import inspect
+import math
+import queue
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import numpy as np
 from llvmlite import ir
@@ -250,6 +252,7 @@ def _add(typing, counts, index, amount):
 # --- the passes over a batch: every thread runs them, and takes its tasks -------------------------
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
+_let_others_run = types.ExternalFunction("sched_yield", types.intc())
 _CACHE_LINE = 8  # counts
 
 
@@ -264,7 +267,7 @@ def _tasks(counts, phase, number):
         _add(counts, done, 1)
         task = _add(counts, taken, 1)
     while _add(counts, done, 0) < number:
-        pass
+        _let_others_run()
 
 
 @_compiled
@@ -297,10 +300,16 @@ def _survey(tokens, starts, numbers, words):
 def _look_up(block, table, inputs, words, embeddings, kernel):
     """inputs = the words' embeddings, each with a 1 behind for the bias; table = inputs [W; b]."""
     size = embeddings.shape[1]
-    for i in range(block * ROWS, min((block + 1) * ROWS, len(words))):
-        inputs[i, size] = 1
-        for j in range(size):
-            inputs[i, j] = embeddings[words[i], j]
+    for i in range(block * ROWS, (block + 1) * ROWS):
+        for j in range(size, inputs.shape[1]):
+            inputs[i, j] = 0
+        if i < len(words):
+            inputs[i, size] = 1
+            for j in range(size):
+                inputs[i, j] = embeddings[words[i], j]
+        else:
+            for j in range(size):
+                inputs[i, j] = 0
     for lane in range(0, table.shape[1], WIDTH):
         _product(table, block * ROWS, inputs, kernel, size + 1, lane)
 
@@ -446,7 +455,7 @@ _buffers = []
 def _empty(shape, dtype):
     """np.empty on a cache line's boundary, in memory that an earlier, forgotten array has used:
     fresh pages cost as much as the arithmetic on them."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     # Every view refers to its buffer: one that only the list, `b` and the call know is free.
     free = (b for b in _buffers if sys.getrefcount(b) == 3 and len(b) >= size + 64)
     buffer = min(free, key=len, default=None)
@@ -478,15 +487,26 @@ def _whole(number, of):
 
 def _in_threads(kernel, phases, *arguments):
     """Runs the kernel here and in the other threads, as far as they find something to do."""
-    counts = np.zeros(2 * phases * _CACHE_LINE, np.int64)
+    arguments = (np.zeros(2 * phases * _CACHE_LINE, np.int64), *arguments)
     for _ in range(THREADS - 1):
-        _pool().submit(kernel, counts, *arguments)
-    kernel(counts, *arguments)
+        _helpers(THREADS - 1).put((kernel, arguments))
+    kernel(*arguments)
 
 
 @functools.cache
-def _pool():
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="recurrence")
+def _helpers(number):
+    """The queue that so many threads wait at. (A pool's futures would cost more than the work.)"""
+    jobs = queue.SimpleQueue()
+
+    def help_out():
+        while True:
+            kernel, arguments = jobs.get()
+            kernel(*arguments)
+            del arguments  # or their memory would count as used
+
+    for _ in range(number):
+        threading.Thread(target=help_out, name="recurrence", daemon=True).start()
+    return jobs
 
 
 def forward(embeddings, kernel, recurrent, bias, tokens):
@@ -511,7 +531,7 @@ def forward(embeddings, kernel, recurrent, bias, tokens):
     first = np.append(0, np.cumsum(ROWS * (steps - starts + 1)))
 
     width = _whole(units, WIDTH)
-    inputs = _zeros((_whole(count, ROWS), _whole(size + 1, ROWS)), number)
+    inputs = _empty((_whole(count, ROWS), _whole(size + 1, ROWS)), number)
     table = _empty((len(inputs), width), number)
     path = _zeros((starts[-1] + 1, width), number)
     states = _empty((first[-1], width), number)

@@ -5,14 +5,17 @@ has to choose between models.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sentiment import (
+    comparison,
     console,
     dataset,
+    encoding,
     evaluation,
     files,
     lineage,
@@ -21,12 +24,18 @@ from sentiment import (
     store,
     tracking,
 )
+from sentiment.dataset import Dataset
 
 MODELS = {
     "baseline": "data/baseline/ngrams.skops",
     "baseline_words": "data/baseline/words.skops",
     "recurrent": "data/rnn/model.keras",
     "recurrent_best_epoch": "data/rnn/best.keras",
+}
+BAGS = {"baseline": "the bag of n-grams", "baseline_words": "the bag of words"}
+NETWORKS = {
+    "recurrent": "The recurrent network after its last epoch",
+    "recurrent_best_epoch": "The recurrent network after its best epoch",
 }
 CURVES = {
     "roc": evaluation.roc,
@@ -39,35 +48,24 @@ def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
     reviews = pd.read_parquet("data/raw/reviews.parquet")
-    fitted_on, validation = dataset.divide(
-        dataset.load("data/padded", "train"), settings.validation_split
-    )
+    train = dataset.load("data/padded", "train")
+    fitted_on, validation = dataset.divide(train, settings.validation_split)
     rows = {"validation": validation, "test": dataset.load("data/padded", "test")}
 
-    predictions = reviews[len(fitted_on.y) :].drop(columns="text")
-    predictions["split"] = np.repeat(list(rows), [len(part.y) for part in rows.values()])
-    texts = {split: reviews["text"][part.index] for split, part in predictions.groupby("split")}
-    for name, path in MODELS.items():
-        predict = prediction.load(path)
-        predictions[name] = np.concatenate([predict(texts[split], rows[split].x) for split in rows])
-    # This model was fitted again on all training rows: of these it spoke honestly before that.
-    unseen = predictions["split"] == "validation"
-    predictions.loc[unseen, "baseline"] = np.load("data/baseline/validation.npy")
-
-    fitted = {name: len(fitted_on.y) for name in MODELS} | {
-        "baseline": (reviews.split == "train").sum()
-    }
-    scores = {"reviews": settings.fetch.source}
-    for name in MODELS:
-        scores[name] = {"fitted_on": f"train rows 0 to {fitted[name] - 1}"}
-        for split, rows in predictions.groupby("split", sort=False):
-            label, probability = rows["label"].to_numpy(), rows[name].to_numpy()
-            scores[name][split] = evaluation.scores(label, probability) | {
-                "accuracy_by_rating": evaluation.accuracy_by(
-                    rows["rating"].to_numpy(), label, probability
-                )
-            }
+    predictions = predict(reviews[len(fitted_on.y) :], rows)
     test = predictions[predictions.split == "test"]
+    right = comparison.correct(test, list(MODELS))
+    fitted = dict.fromkeys(MODELS, len(fitted_on.y)) | {"baseline": len(train.y)}
+    scores = {
+        "reviews": settings.fetch.source,
+        **{name: {"fitted_on": f"train rows 0 to {fitted[name] - 1}"} for name in MODELS},
+        "comparison": compare(right, settings.seed),
+        "slices": comparison.accuracy_by(slices(reviews, settings.pad.maxlen), right),
+    }
+    for split, part in predictions.groupby("split", sort=False):
+        for name in MODELS:
+            scores[name][split] = evaluation.scores(part.label.to_numpy(), part[name].to_numpy())
+
     for name, curve in CURVES.items():
         with files.atomic(f"data/evaluation/{name}.csv") as path:
             models = {model: test[model].to_numpy() for model in MODELS}
@@ -78,8 +76,47 @@ def main() -> None:
         path.write_text(json.dumps(scores, indent=2) + "\n")
     for name in MODELS:
         print(f"{name:<21} test accuracy {scores[name]['test']['accuracy']:.4f}")
+    for bags in scores["comparison"].values():
+        print(*(compared["sentence"] for compared in bags.values()), sep="\n")
     with store.tolerated():
         track()
+
+
+def predict(reviews: pd.DataFrame, rows: dict[str, Dataset]) -> pd.DataFrame:
+    """Return each model's probabilities for the validation and the test reviews.
+
+    The bag of n-grams was fitted again on all training reviews: of the validation rows it has
+    spoken honestly before that, in its own stage.
+    """
+    predictions = reviews.drop(columns="text")
+    predictions["split"] = np.repeat(list(rows), [len(part.y) for part in rows.values()])
+    texts = {split: reviews.text[predictions.split == split] for split in rows}
+    for name, path in MODELS.items():
+        model = prediction.load(path)
+        said = {split: partial(model, texts[split], rows[split].x) for split in rows}
+        if name == "baseline":
+            said["validation"] = partial(np.load, "data/baseline/validation.npy")
+        predictions[name] = np.concatenate([probabilities() for probabilities in said.values()])
+    return predictions
+
+
+def compare(right: pd.DataFrame, seed: int) -> dict:
+    """Return how each network compares with each bag, from whether each is right."""
+    return {
+        network: {
+            bag: comparison.compare(right[network], right[bag], seed, called, than)
+            for bag, than in BAGS.items()
+        }
+        for network, called in NETWORKS.items()
+    }
+
+
+def slices(reviews: pd.DataFrame, maxlen: int) -> pd.DataFrame:
+    """Return the groups that each test review belongs to."""
+    train, test = (reviews[reviews.split == split] for split in ("train", "test"))
+    encoder = encoding.Encoder.load("data/padded/encoder.json")
+    steps = np.array([len(encoder.sequence(text)) for text in test.text])
+    return comparison.slices(test, test.text.isin(train.text).to_numpy(), steps, maxlen)
 
 
 def track(lineage_of=lineage.of_stage) -> None:
@@ -88,7 +125,7 @@ def track(lineage_of=lineage.of_stage) -> None:
     compared = lineage_of("evaluate")
     with tracking.result("comparison", compared) as run:
         if run:
-            tracking.log_scores({name: scores[name] for name in MODELS})
+            tracking.log_scores({name: scores[name] for name in (*MODELS, "comparison")})
     for kind, stage in (("baseline", "baseline"), ("recurrent", "train")):
         models = {name: scores[name] for name in MODELS if name.startswith(kind)}
         tracking.adopt(kind, lineage_of(stage), compared, models)

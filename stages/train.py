@@ -10,6 +10,7 @@ from sentiment import (
     console,
     dataset,
     files,
+    fused,
     lineage,
     params,
     recurrent,
@@ -30,6 +31,8 @@ def main() -> None:
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
+    if settings.train.engine == "fused":
+        fused.keep_tensorflow_to_one_thread()
     recurrent.seed(settings.seed, settings.train.deterministic)
     model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
     model.summary()

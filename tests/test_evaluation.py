@@ -69,12 +69,6 @@ def test_surplus_and_shortfall_within_a_bin_cancel():
     assert evaluation.scores(labels, probabilities)["expected_calibration_error"] == 0
 
 
-def test_accuracy_by_group():
-    ratings = np.array([1, 4, 10, 10], np.int8)
-    accuracy = evaluation.accuracy_by(ratings, LABELS, PROBABILITIES)
-    assert accuracy == {"1": 1.0, "4": 0.0, "10": 1.0}
-
-
 def test_roc_by_hand():
     table = evaluation.roc(LABELS, {"model": PROBABILITIES})
     # From the top: 0.9 positive, 0.6 negative, 0.5 positive, 0.1 negative.

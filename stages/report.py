@@ -1,0 +1,73 @@
+"""Show it all on one page: `python stages/report.py`, then open data/report/index.html."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from sentiment import (
+    comparison,
+    console,
+    encoding,
+    files,
+    lineage,
+    params,
+    reading,
+    recurrent,
+    report,
+    store,
+    tracking,
+)
+
+REPORT = "data/report/index.html"
+NETWORK, ENCODER = "data/rnn/model.keras", "data/padded/encoder.json"
+MADE_FROM = (
+    "data/raw/reviews.parquet",
+    "data/baseline/ngrams.skops",
+    "data/baseline/words.skops",
+    NETWORK,
+    "data/rnn/best.keras",
+)
+FIGURES = ("history", "roc", "calibration")
+DISAGREEING = (("recurrent", "baseline_words"), ("baseline_words", "recurrent"))
+TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
+
+
+def main() -> None:
+    settings = params.read()
+    store.connect(settings.fetch.source)
+    texts = pd.read_parquet("data/raw/reviews.parquet", columns=["id", "text"])
+    predictions = pd.read_parquet("data/evaluation/predictions.parquet")
+    test = predictions[predictions.split == "test"].merge(texts, on="id")
+    encoder, network = encoding.Encoder.load(ENCODER), recurrent.load(NETWORK)
+    reader = reading.Reader(network) if reading.is_readable(network) else None
+    telling = report.sides(pd.read_csv("data/baseline/telling.csv"), TERMS)
+    made = lineage.of_stage("report")
+
+    page = report.render(
+        source=settings.fetch.source,
+        metrics=json.loads(Path("data/metrics.json").read_bytes()),
+        figures={name: Path(f"data/plots/{name}.png").read_bytes() for name in FIGURES},
+        history=report.learning(pd.read_csv("data/rnn/history.csv")),
+        telling=telling,
+        mistakes={model: comparison.mistakes(test, model, REVIEWS) for model in report.MODELS},
+        only_right={pair: comparison.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING},
+        traces=report.traces(reader, encoder, test) if reader else [],
+        neighbours=report.neighbourhoods(reader.vectors, encoder, telling) if reader else {},
+        parameters=made.params,
+        made_from={path: made.deps[path] for path in MADE_FROM},
+    )
+    with files.atomic(REPORT) as path:
+        path.write_text(page)
+    print(f"open {REPORT}")
+    with store.tolerated():
+        track()
+
+
+def track(lineage_of=lineage.of_stage) -> None:
+    """Log the present report to the comparison's run."""
+    tracking.log_figures("comparison", lineage_of("evaluate"), [REPORT])
+
+
+if __name__ == "__main__":
+    console.run(main)

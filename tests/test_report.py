@@ -1,0 +1,276 @@
+"""Tests of the report: what it says, and what a real Chromium makes of it."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from sentiment import comparison, reading, report
+from sentiment.backend import keras
+from sentiment.encoding import Encoder
+from sentiment.figures import BLUE, ORANGE
+
+HOSTILE = """<script>document.title = 1</script><img src="https://example.org/x.png"> "'&<br />"""
+WORDS = ["the", "film", "is", "not", "dull", "but", "plot", "music", "good", "worst", "great"]
+MODELS = list(report.MODELS)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def made_up_reviews():
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(WORDS, 12)).capitalize() + "!" for _ in range(200)]
+    table = pd.DataFrame(
+        {"text": texts, "label": np.arange(200) % 2, "rating": 1 + np.arange(200) % 10}
+    )
+    return table.assign(**{model: generator.random(200) for model in MODELS})
+
+
+def network():
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((16,), dtype="int32"),
+            keras.layers.Embedding(30, 4, embeddings_initializer="normal"),
+            keras.layers.SimpleRNN(5, kernel_initializer="orthogonal"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def metrics(reviews):
+    right = comparison.correct(reviews, MODELS)
+    counts = dict.fromkeys(
+        ("true_negatives", "true_positives", "false_negatives", "false_positives"), 50
+    )
+    scores = {"roc_auc": 0.9, "log_loss": 0.3, "expected_calibration_error": 0.02}
+    groups = comparison.slices(reviews, np.arange(200) < 5, np.arange(200), 150)
+    return {model: {"test": scores | {"confusion": counts}} for model in MODELS} | {
+        "slices": comparison.accuracy_by(groups, right),
+        "comparison": {
+            name: {
+                bag: comparison.compare(right[name], right[bag], 0, "The network", "the bag")
+                for bag in ("baseline", "baseline_words")
+            }
+            for name in ("recurrent", "recurrent_best_epoch")
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def content():
+    reviews = made_up_reviews()
+    encoder = Encoder({w: i for i, w in enumerate(WORDS, 1)}, 30, 0, 16, "pre", "pre")
+    reader = reading.Reader(network())
+    telling = pd.DataFrame(
+        {"ngram": ["worst", "not <b>", "great"], "weight": [-9.5, -3, 4], "reviews": [1200, 30, 8]}
+    )
+    image = io.BytesIO()
+    Image.new("RGB", (900, 800), "white").save(image, "PNG")
+    long = reviews.assign(text=HOSTILE + " word" * 400 + " " + "x" * 400)[:2]
+    return {
+        "source": "imdb",
+        "metrics": metrics(reviews),
+        "figures": dict.fromkeys(("history", "roc", "calibration"), image.getvalue()),
+        "history": report.learning(
+            pd.DataFrame(
+                {"epoch": [1, 2, 3], "accuracy": [0.6, 0.8, 0.9], "val_accuracy": [0.6, 0.8, 0.7]}
+            )
+        ),
+        "telling": report.sides(telling, 5),
+        "mistakes": dict.fromkeys(MODELS, long),
+        "only_right": {("recurrent", "baseline_words"): long},
+        "traces": report.traces(reader, encoder, reviews),
+        "neighbours": report.neighbourhoods(reader.vectors, encoder, report.sides(telling, 5)),
+        "parameters": {"train.units": 5, "train.embedding_dim": 4},
+        "made_from": {"data/raw/reviews.parquet": "0" * 32},
+    }
+
+
+def pair(difference, p=0.0):
+    return {"difference": difference, "mcnemar_mid_p": p}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "answer"),
+    [
+        ([pair(-0.1), pair(-0.2)], "No."),
+        ([pair(0.1), pair(0.2)], "Yes."),
+        ([pair(0.1), pair(-0.2)], "That depends."),
+        ([pair(0.1, 0.3), pair(-0.2, 0.06)], "Too close to call."),
+        ([pair(-0.1), pair(0.01, 0.3)], "No."),
+        ([pair(0.1), pair(-0.01, 0.3)], "That depends."),
+    ],
+)
+def test_verdict(pairs, answer):
+    assert report.verdict({"network": dict(enumerate(pairs))})[0] == answer
+
+
+def test_axis_begins_and_ends_at_a_tick():
+    axis = report.axis([0.823, 0.886])
+    assert axis.ticks == pytest.approx([0.82, 0.84, 0.86, 0.88, 0.90])
+    assert [axis(0.82), axis(0.86), axis(0.90)] == [0, 50, 100]
+    assert report.axis([0.7, 1.0]).ticks == pytest.approx([0.7, 0.8, 0.9, 1.0])
+    assert len(report.axis([0.5]).ticks) == 2
+
+
+def test_scores_are_accuracies_with_intervals(content):
+    score = report.scores(content["metrics"])["recurrent"]
+    assert score.accuracy == 0.5
+    assert score.low < 0.5 < score.high
+
+
+def test_heat_map_is_a_pixel_a_unit_and_step():
+    image = Image.open(io.BytesIO(report.heat_map(np.array([[-1, 0], [0, 1], [1, 0]]))))
+    assert image.size == (3, 2)
+    colours = [
+        "#{:02X}{:02X}{:02X}".format(*image.convert("RGB").getpixel((x, 0))) for x in range(3)
+    ]
+    assert colours == [ORANGE, "#FFFFFF", BLUE]
+
+
+def test_traces_give_back_the_text_and_the_answer(content):
+    model = network()
+    for trace in content["traces"]:
+        assert "".join(text for text, _, _ in trace.pieces) == trace.review["text"]
+        steps = [step for _, step, _ in trace.pieces if step is not None]
+        assert steps == list(range(1, len(trace.beliefs)))
+        tokens = [[1] + [WORDS.index(w) + 4 for w in trace.review["text"].lower()[:-1].split()]]
+        row = keras.utils.pad_sequences(tokens, 16)
+        assert trace.beliefs[-1] == pytest.approx(model.predict(row, verbose=0)[0, 0], abs=1e-6)
+
+
+def test_traces_are_of_four_kinds(content):
+    kinds = {
+        (t.review["label"], t.review["baseline_words"] >= 0.5, t.review["recurrent"] >= 0.5)
+        for t in content["traces"]
+    }
+    assert len(kinds) == len(content["traces"]) == 4
+
+
+def test_without_short_reviews_there_is_nothing_to_trace():
+    reviews = made_up_reviews().assign(text="film " * 200)
+    encoder = Encoder({"film": 1}, 30, 0, 16, "pre", "pre")
+    assert report.traces(reading.Reader(network()), encoder, reviews) == []
+
+
+def test_the_same_content_is_the_same_page(content):
+    assert report.render(**content) == report.render(**content)
+
+
+def test_nothing_of_a_review_is_markup(content):
+    page = report.render(**content)
+    assert "<script>document.title" not in page
+    assert 'src="https' not in page
+    assert "not &lt;b&gt;" in page
+
+
+def test_the_sample_says_that_it_is_one(content):
+    assert "built-in sample" not in report.render(**content)
+    assert "not results on real reviews" in report.render(**content | {"source": "sample"})
+
+
+def test_a_network_that_cannot_be_read_leaves_the_reading_out(content):
+    page = report.render(**content | {"traces": [], "neighbours": {}})
+    assert "How the network reads" not in page
+    assert "#reading" not in page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+MADE_UP, REAL = "made up", pytest.param("data/report/index.html", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=[MADE_UP, REAL])
+def address(request, content, tmp_path_factory):
+    path = Path(request.param)
+    if request.param == MADE_UP:
+        path = tmp_path_factory.mktemp("report") / "index.html"
+        path.write_text(report.render(**content))
+    if not path.is_file():
+        pytest.skip(f"there is no {path}: make repro")
+    return path.resolve().as_uri()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture(params=[360, 1400])
+def page(request, browser, address, scheme):
+    """The report, opened, every review unfolded; what it asked for and complained of beside it."""
+    page = browser.new_page(viewport={"width": request.param, "height": 800}, color_scheme=scheme)
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    yield page
+    page.close()
+
+
+def test_browser_is_content_and_asks_for_nothing(page, address):
+    assert page.complaints == []
+    assert {url for url in page.asked if not url.startswith("data:")} == {address}
+    assert page.title() == "Does a recurrent network beat a bag of words?"
+
+
+OVERFLOWING = """() => [...document.querySelectorAll("body *")]
+    .filter(e => !e.closest(".scroll, svg") && e.getBoundingClientRect().right > innerWidth + 1)
+    .map(e => e.outerHTML.slice(0, 120))"""
+
+
+def test_nothing_overflows(page):
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(
+        "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+    )
+
+
+def test_axe_finds_no_violation(page):
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_printed_it_has_no_controls(page):
+    page.emulate_media(media="print")
+    assert not page.locator("nav, .trace input").filter(visible=True).count()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_slider_and_words_move_through_a_reading(page):
+    trace = page.locator(".trace").first
+    slider, words = trace.get_by_role("slider"), trace.locator("[data-step]")
+    slider.fill("1")
+    assert words.first.text_content() in trace.locator("output").text_content()
+    words.nth(3).hover()
+    assert slider.input_value() == words.nth(3).get_attribute("data-step")
+    assert words.nth(3).get_attribute("data-belief") in trace.locator("output").text_content()
+    slider.fill("0")
+    assert trace.locator("output").text_content() == "before the first word"
+    assert trace.locator(".at").count() == 0
