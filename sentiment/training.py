@@ -1,6 +1,7 @@
 """Training that is the same whether or not it was interrupted."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def resume(self, model: keras.Model) -> int:
         """Bring a compiled model to where the file has it; return the number of epochs done."""
-        if not self._path.exists():
-            return 0
-        with np.load(self._path, allow_pickle=False) as file:
-            state = dict(file)
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                state = dict(file)
+        except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
+            return 0  # there is none yet, or a loss of power left it damaged
         if str(state["identity"]) != self._identity:
             return 0
         self._history = json.loads(str(state["history"]))

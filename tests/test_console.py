@@ -116,3 +116,15 @@ def test_hushed_leaves_no_file_descriptor_behind():
         with console.hushed():
             pass
     assert count() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "last"),
+    [("KeyboardInterrupt", 130, "interrupted: "), ("ValueError('ours')", 1, "ValueError: ours")],
+)
+def test_only_interrupts_are_expected_outside_of_run(error, code, last):
+    body = f"from sentiment import console\nconsole.expect_interrupts()\nraise {error}"
+    finished = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True)
+    assert finished.returncode == code
+    assert finished.stderr.splitlines()[-1].startswith(last)
+    assert ("Traceback" in finished.stderr) == (code == 1)

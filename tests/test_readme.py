@@ -12,6 +12,7 @@ from scripts import readme
 
 README = Path("README.md").read_text()
 MAKEFILE = Path("Makefile").read_text()
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/reliability.md"]
 
 
 def test_results_are_those_of_the_committed_metrics():
@@ -25,13 +26,13 @@ def test_figure_is_that_of_the_committed_run():
     assert shown == drawn["data/plots/history.png"]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_exists(document):
-    for target in re.findall(r"make ([a-z-]+)", Path(document).read_text()):
+    for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", Path(document).read_text()):
         assert re.search(rf"^{target}:.*## ", MAKEFILE, re.MULTILINE), f"make {target}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document):
     for link in re.findall(r"\]\(([^)#:]+)\)", Path(document).read_text()):
-        assert Path(link).exists(), link
+        assert (Path(document).parent / link).exists(), link

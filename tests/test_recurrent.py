@@ -84,6 +84,16 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, reviews):
     assert epochs == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"\0" * 99]
+)
+def test_a_damaged_checkpoint_is_not_resumed(tmp_path, reviews, damage):
+    whole = train(tmp_path, reviews, SETTINGS)
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    assert train(tmp_path, reviews, SETTINGS) == whole
+
+
 def train(folder, reviews, settings, on_epoch_end=lambda epoch, metrics: None, identity="same"):
     """Return the bytes of all that training makes."""
     folder.mkdir(exist_ok=True)

@@ -135,7 +135,7 @@ def test_a_lock_file_cut_short_is_told_and_git_has_it_whole(project):
 
 
 # Every write of each stage in turn: its temporary file is a device on which no space is left.
-FULL_DISK = """
+FULL_DISK = r"""
 import sys
 from pathlib import Path
 from sentiment import console
@@ -148,7 +148,7 @@ for name in sys.argv[1:]:
         console.run({stage}.main)
         print(name, "was written")
     except SystemExit as left:
-        print(name, left.code)
+        print(f"\n{{name}}", left.code)
 """
 
 
