@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from sentiment import params
 
-STAGES = ["fetch", "pad", "baseline", "train", "evaluate", "plot"]
+STAGES = ["fetch", "pad", "baseline", "train", "evaluate", "plot", "report"]
 
 
 def ran(output: str) -> list[str]:
@@ -69,7 +69,7 @@ def test_changed_units_rerun_what_depends_on_them(project):
     change = json.loads(project.dvc("params", "diff", "--json"))
     assert change == {"params.yaml": {"train.units": {"old": 28, "new": 12, "diff": -16}}}
 
-    assert ran(project.dvc("repro")) == ["train", "evaluate", "plot"]
+    assert ran(project.dvc("repro")) == ["train", "evaluate", "plot", "report"]
 
     change = json.loads(project.dvc("metrics", "diff", "--json"))["data/metrics.json"]
     assert "recurrent.test.log_loss" in change
