@@ -15,7 +15,11 @@ MODELS = {
 }
 FIT = 5  # points that a local regression of second degree needs at the least
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
-    legend_position="bottom", legend_title=p9.element_blank(), figure_size=(4.2, 3.8), dpi=220
+    legend_position="bottom",
+    legend_title=p9.element_blank(),
+    plot_title=p9.element_text(size=11),
+    figure_size=(4.2, 3.8),  # small, so that the text is legible where there is little room
+    dpi=220,
 )
 
 
@@ -102,7 +106,7 @@ def confusion(counts: dict[str, dict[str, int]], caption: str) -> p9.ggplot:
         + p9.coord_fixed()
         + p9.labs(title="Confusion, in reviews", caption=caption)
         + LOOK
-        + p9.theme(figure_size=(8, 3.6))
+        + p9.theme(figure_size=(5.6, 5.8))
     )
 
 
@@ -120,7 +124,7 @@ def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
         + p9.geom_vline(xintercept=maxlen, linetype="dashed", colour=ORANGE)
         + p9.facet_wrap("split", ncol=1)
         + p9.labs(
-            title=f"Lengths of the reviews; the network reads {maxlen} steps",
+            title=f"Lengths of the reviews, cut at {maxlen} steps",
             x="words",
             y="reviews",
             caption=caption,
