@@ -6,11 +6,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import EPOCHS
 from ruamel.yaml import YAML
 
 from sentiment import params
 
-STAGES = ["fetch", "pad", "baseline", "train", "evaluate", "plot"]
+STAGES = ["fetch", "pad", "baseline", "train", "evaluate", "plot", "report"]
 
 
 def ran(output: str) -> list[str]:
@@ -39,7 +40,7 @@ def test_rows_are_those_of_the_course(finished):
 
 def test_history_has_a_row_for_each_epoch(finished):
     history = pd.read_csv(finished.root / "data/rnn/history.csv")
-    assert history.epoch.tolist() == [1, 2, 3]
+    assert history.epoch.tolist() == list(range(1, EPOCHS + 1))
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns)
 
 
@@ -69,7 +70,7 @@ def test_changed_units_rerun_what_depends_on_them(project):
     change = json.loads(project.dvc("params", "diff", "--json"))
     assert change == {"params.yaml": {"train.units": {"old": 28, "new": 12, "diff": -16}}}
 
-    assert ran(project.dvc("repro")) == ["train", "evaluate", "plot"]
+    assert ran(project.dvc("repro")) == ["train", "evaluate", "plot", "report"]
 
     change = json.loads(project.dvc("metrics", "diff", "--json"))["data/metrics.json"]
     assert "recurrent.test.log_loss" in change
