@@ -13,6 +13,7 @@ MODELS = {
     "recurrent": "data/rnn/model.keras",
     "recurrent_best_epoch": "data/rnn/best.keras",
 }
+READ = "recurrent"  # whose belief is traced
 ENCODER = "data/padded/encoder.json"
 
 
@@ -22,9 +23,51 @@ def main() -> None:
 
 
 def ask() -> None:
-    """Print what each model says of a text."""
+    """Print what each model says of a text, or how a network's belief moves as it reads it."""
     arguments = parser().parse_args()
     text = read_text(arguments)
+    if arguments.trace or arguments.figure:
+        print_trace(text, arguments)
+    else:
+        print_answers(text, arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    command = argparse.ArgumentParser(
+        prog="sentiment", description="What the models say of a review: the probability of praise."
+    )
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("text", nargs="?", help="the review; - reads it from standard input")
+    source.add_argument("--file", type=Path, help="a file that holds the review")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    of = command.add_mutually_exclusive_group()
+    of.add_argument("--model", help="a registered model, such as models:/sentiment@champion")
+    of.add_argument("--trace", action="store_true", help="the network's belief after each word")
+    command.add_argument("--figure", type=Path, help="a PNG file to draw the trace to")
+    return command
+
+
+def read_text(arguments: argparse.Namespace) -> str:
+    """Return the text that the arguments name.
+
+    Raises:
+        UserError: if it is not UTF-8.
+    """
+    if arguments.file:
+        content, where = arguments.file.read_bytes(), str(arguments.file)
+    elif arguments.text == "-":
+        content, where = sys.stdin.buffer.read(), "standard input"
+    else:
+        content, where = arguments.text.encode(errors="surrogateescape"), "the review"
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise console.UserError(f"{where} is not UTF-8: {error}. Convert it first.") from None
+
+
+def print_answers(text: str, arguments: argparse.Namespace) -> None:
+    """Print each model's probability and label."""
     if arguments.model:
         answers = {arguments.model: by_registered(arguments.model, text)}
     else:
@@ -40,37 +83,6 @@ def ask() -> None:
         print(f"{name:<21} {label}  {probability:.3f}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command's arguments."""
-    command = argparse.ArgumentParser(
-        prog="sentiment", description="What the models say of a review: the probability of praise."
-    )
-    source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("text", nargs="?", help="the review; - reads it from standard input")
-    source.add_argument("--file", type=Path, help="a file that holds the review")
-    command.add_argument("--model", help="a registered model, such as models:/sentiment@champion")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    return command
-
-
-def read_text(arguments: argparse.Namespace) -> str:
-    """Return the text that the arguments name.
-
-    Raises:
-        UserError: if it is not UTF-8.
-    """
-    if arguments.file:
-        content, where = arguments.file.read_bytes(), str(arguments.file)
-    elif arguments.text == "-":
-        content, where = sys.stdin.buffer.read(), "standard input"
-    else:
-        return arguments.text
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise console.UserError(f"{where} is not UTF-8: {error}. Convert it first.") from None
-
-
 def by_workspace(text: str) -> dict[str, float]:
     """Return the probability by each model in data/.
 
@@ -79,14 +91,21 @@ def by_workspace(text: str) -> dict[str, float]:
     """
     from sentiment import prediction
 
-    root = files.project_root()
-    for path in (ENCODER, *MODELS.values()):
-        if not (root / path).is_file():
-            raise console.UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
-    rows = encoding.Encoder.load(root / ENCODER).rows([text])
-    return {
-        name: float(prediction.load(root / path)([text], rows)[0]) for name, path in MODELS.items()
-    }
+    models = {name: result(path) for name, path in MODELS.items()}
+    rows = encoding.Encoder.load(result(ENCODER)).rows([text])
+    return {name: float(prediction.load(path)([text], rows)[0]) for name, path in models.items()}
+
+
+def result(path: str) -> Path:
+    """Return where a file in data/ is.
+
+    Raises:
+        UserError: if it is missing.
+    """
+    file = files.project_root() / path
+    if not file.is_file():
+        raise console.UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
+    return file
 
 
 def by_registered(uri: str, text: str) -> float:
@@ -107,3 +126,56 @@ def by_registered(uri: str, text: str) -> float:
     except MlflowException as error:
         raise console.UserError(f"{uri}: {error}") from None
     return float(model.predict(pd.DataFrame({"text": [text]}))["probability"][0])
+
+
+def print_trace(text: str, arguments: argparse.Namespace) -> None:
+    """Print the words that the network reads, by its belief after each, and draw them if asked.
+
+    In a terminal, the words are coloured; elsewhere each has a line of its own.
+    """
+    words, beliefs = trace(text)
+    if arguments.figure:
+        from sentiment import figures
+
+        with files.atomic(arguments.figure) as path:
+            figures.save(figures.trace(words, beliefs), path)
+    if arguments.json:
+        print(json.dumps([{"word": w, "belief": b} for w, b in zip(words, beliefs, strict=True)]))
+    elif sys.stdout.isatty():
+        print(*map(coloured, words, beliefs))
+    else:
+        for word, belief in zip(words, beliefs, strict=True):
+            print(f"{belief:.3f}  {word}")
+
+
+def trace(text: str) -> tuple[list[str], list[float]]:
+    """Return the words of a text that the network reads, and its belief in praise after each.
+
+    Raises:
+        UserError: if the network is missing, or of a kind whose states cannot be read.
+    """
+    from sentiment import reading, recurrent
+
+    network = recurrent.load(result(MODELS[READ]))
+    if not reading.is_readable(network):
+        raise console.UserError("only a network of one recurrent layer can be traced")
+    encoder = encoding.Encoder.load(result(ENCODER))
+    beliefs = reading.Reader(network).read(encoder.rows([text])).beliefs[0]
+    read = [word for word in reading.words(encoder, text) if word.step is not None]
+    return (
+        [printable(text[word.start : word.end]) for word in read],
+        [float(beliefs[word.step]) for word in read],
+    )
+
+
+def printable(word: str) -> str:
+    """Return a word without characters that would steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in word)
+
+
+def coloured(word: str, belief: float) -> str:
+    """Return a word on a ground from orange (blame) over white to blue (praise)."""
+    end, strength = ((0, 114, 178) if belief >= 0.5 else (213, 94, 0)), abs(2 * belief - 1)
+    red, green, blue = (round(255 + strength * (part - 255)) for part in end)
+    ink = 97 if strength > 0.7 else 30
+    return f"\x1b[{ink};48;2;{red};{green};{blue}m{word}\x1b[0m"

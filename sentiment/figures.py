@@ -133,6 +133,28 @@ def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
     )
 
 
+def trace(words: list[str], beliefs: list[float]) -> p9.ggplot:
+    """Draw how a network's belief moves word by word.
+
+    Args:
+        words: In the order in which they are read.
+        beliefs: The probability of praise if the review ended there.
+    """
+    table = pd.DataFrame({"position": range(1, len(words) + 1), "belief": beliefs})
+    every = max(1, len(words) // 40)  # more labels than that could not be read
+    return (
+        p9.ggplot(table, p9.aes("position", "belief"))
+        + p9.geom_hline(yintercept=0.5, linetype="dashed", colour="grey")
+        + p9.geom_line(colour=BLUE)
+        + p9.geom_point(colour=BLUE, size=0.8)
+        + p9.scale_x_continuous(breaks=list(table.position[::every]), labels=words[::every])
+        + p9.scale_y_continuous(limits=(0, 1))
+        + p9.labs(title="The network's belief after each word", x="", y="probability of praise")
+        + LOOK
+        + p9.theme(figure_size=(8, 3.6), axis_text_x=p9.element_text(rotation=90, size=7))
+    )
+
+
 def _by_model(table: pd.DataFrame) -> pd.DataFrame:
     names = {name: label for name, (label, _) in MODELS.items()}
     labels = pd.Categorical(table["model"].map(names), categories=list(names.values()))

@@ -19,7 +19,7 @@ import requests
 from sentiment import params, workspace
 
 PROJECT = Path(__file__).parents[1]
-SHRUNK = {"train.epochs": 3}
+EPOCHS = 6
 OURS = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTEST_CURRENT_TEST")
 
 
@@ -72,7 +72,7 @@ def finished(tmp_path_factory) -> Copy:
     """A copy after `dvc repro`, committed. Read it only: what changes something takes `project`."""
     copy = Copy(tmp_path_factory.mktemp("sample") / "project")
     os.chdir(PROJECT)
-    workspace.copy(PROJECT, copy.root, params.recipe("sample") | SHRUNK)
+    workspace.copy(PROJECT, copy.root, params.recipe("sample") | {"train.epochs": EPOCHS})
     copy.dvc("repro")
     copy.commit()
     return copy

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import EPOCHS
 from ruamel.yaml import YAML
 
 from sentiment import params
@@ -39,7 +40,7 @@ def test_rows_are_those_of_the_course(finished):
 
 def test_history_has_a_row_for_each_epoch(finished):
     history = pd.read_csv(finished.root / "data/rnn/history.csv")
-    assert history.epoch.tolist() == [1, 2, 3]
+    assert history.epoch.tolist() == list(range(1, EPOCHS + 1))
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns)
 
 
