@@ -65,11 +65,16 @@ def test_second_run_does_nothing(project):
     assert "Data and pipelines are up to date." in output
 
 
-def test_changed_units_rerun_what_depends_on_them(project):
+def test_changed_units_are_seen(project):
     params.override(project.root / "params.yaml", {"train.units": 12})
     change = json.loads(project.dvc("params", "diff", "--json"))
     assert change == {"params.yaml": {"train.units": {"old": 28, "new": 12, "diff": -16}}}
+    assert list(json.loads(project.dvc("status", "--json"))) == ["train"]
 
+
+@pytest.mark.slow
+def test_changed_units_rerun_what_depends_on_them(project):
+    params.override(project.root / "params.yaml", {"train.units": 12})
     assert ran(project.dvc("repro")) == ["train", "evaluate", "plot", "report"]
 
     change = json.loads(project.dvc("metrics", "diff", "--json"))["data/metrics.json"]
