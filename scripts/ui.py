@@ -1,6 +1,10 @@
-"""Look at the tracked runs, on http://127.0.0.1:5000: `make ui`."""
+"""Look at the tracked runs, on http://127.0.0.1:5000: `make ui`.
+
+Options, such as --port, are those of `mlflow ui`.
+"""
 
 import os
+import sys
 
 import mlflow
 
@@ -13,8 +17,9 @@ def main() -> None:
     if uri.startswith("http"):
         print(f"The runs are served at {uri}")
         return
-    command = ["mlflow", "ui", "--host", "127.0.0.1", "--backend-store-uri", uri]
-    os.execvp(command[0], command)  # noqa: S606
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1"]
+    command += ["--backend-store-uri", uri, *sys.argv[1:]]
+    os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":
