@@ -98,7 +98,7 @@ def parameters(network, settings: params.Params) -> str:
         settings.train.units,
     )
     sums = (
-        f"{words:,} words × {dimensions} numbers",
+        f"{words:,} words x {dimensions} numbers",
         f"W: {units} x {dimensions}, U: {units} x {units}, b: {units}",
         f"v: {units}, c: 1",
     )
