@@ -40,6 +40,10 @@ test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
 	python -m benchmarks.bench data/padded
 
+.PHONY: times
+times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README
+	python -m benchmarks.stages
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify
