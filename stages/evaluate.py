@@ -122,8 +122,10 @@ def over_seeds(predictions: dict[int, pd.DataFrame], seed: int) -> dict:
     """Return how each model's accuracy varies with the seed, and how they compare for all that."""
     tests = [table[table.split == "test"] for table in predictions.values()]
     right = {name: np.array([comparison.correct(t, ALL)[name] for t in tests]) for name in ALL}
-    compared = compare(comparison.compare_over_seeds, right, seed)
-    return comparison.spreads(predictions, ALL) | {"comparison": compared}
+    return {
+        "accuracy": comparison.spreads(predictions, ALL),
+        "comparison": compare(comparison.compare_over_seeds, right, seed),
+    }
 
 
 def slices(reviews: pd.DataFrame, maxlen: int) -> pd.DataFrame:
