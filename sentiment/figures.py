@@ -13,6 +13,7 @@ MODELS = {
     "recurrent": ("recurrent, last epoch", ORANGE),
     "recurrent_best_epoch": ("recurrent, best epoch", BLUE),
 }
+COMPARED = MODELS | {"blend": ("blend", "#000000")}  # what tables compare beside them
 FIT = 5  # points that a local regression of second degree needs at the least
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
     legend_position="bottom",

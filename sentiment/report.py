@@ -15,7 +15,7 @@ from PIL import Image
 from sentiment import comparison, reading
 from sentiment.encoding import INDEX_FROM, PAD, Encoder
 from sentiment.evaluation import THRESHOLD
-from sentiment.figures import BLUE, MODELS, ORANGE
+from sentiment.figures import BLUE, COMPARED, MODELS, ORANGE
 
 TOLD = 4  # telling words for praise, and as many for blame, whose neighbours are shown
 PLAIN_WORDS = ("not", "but", "plot", "music")  # and these, for contrast
@@ -37,6 +37,7 @@ def render(**content: object) -> str:
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "data_uri": data_uri}
     shared = (axis, heat_map, readable, scores, shares, verdict, versions)
     environment.globals |= {function.__name__: function for function in shared}
+    environment.globals["COMPARED"] = COMPARED
     return environment.get_template("report.html.jinja").render(content)
 
 
@@ -55,10 +56,15 @@ class Score(NamedTuple):
     high: float
 
 
-def scores(metrics: dict) -> dict[str, Score]:
-    """Return each model's accuracy with its Wilson interval, from the metrics of `evaluate`."""
+def scores(metrics: dict, models: dict[str, tuple[str, str]] = MODELS) -> dict[str, Score]:
+    """Return each model's accuracy with its Wilson interval.
+
+    Args:
+        metrics: Of `evaluate`.
+        models: Each one's label and colour.
+    """
     table = {}
-    for name, (label, colour) in MODELS.items():
+    for name, (label, colour) in models.items():
         counts = metrics[name]["test"]["confusion"]
         right = counts["true_positives"] + counts["true_negatives"]
         reviews = sum(counts.values())

@@ -20,8 +20,9 @@ def ran(output: str) -> list[str]:
 
 def outputs(project) -> dict[str, bytes]:
     stages = YAML(typ="safe").load(project.root / "dvc.lock")["stages"].values()
-    paths = [out["path"] for stage in stages for out in stage.get("outs", [])]
-    return {path: (project.root / path).read_bytes() for path in paths}
+    paths = [project.root / out["path"] for stage in stages for out in stage.get("outs", [])]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+    return {str(file): file.read_bytes() for file in files}
 
 
 def test_every_stage_leaves_its_outputs(finished):

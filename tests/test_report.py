@@ -16,7 +16,7 @@ from sentiment.figures import BLUE, ORANGE
 
 HOSTILE = """<script>document.title = 1</script><img src="https://example.org/x.png"> "'&<br />"""
 WORDS = ["the", "film", "is", "not", "dull", "but", "plot", "music", "good", "worst", "great"]
-MODELS = list(report.MODELS)
+MODELS = list(report.COMPARED)
 
 
 def made_up_reviews():
@@ -47,15 +47,28 @@ def metrics(reviews):
     )
     scores = {"roc_auc": 0.9, "log_loss": 0.3, "expected_calibration_error": 0.02}
     groups = comparison.slices(reviews, np.arange(200) < 5, np.arange(200), 150)
-    return {model: {"test": scores | {"confusion": counts}} for model in MODELS} | {
+    models = {model: {"test": scores | {"confusion": counts}} for model in MODELS}
+    models["blend"]["weight"] = 0.3
+    return models | {
         "slices": comparison.accuracy_by(groups, right),
         "comparison": {
             name: {
                 bag: comparison.compare(right[name], right[bag], 0, "The network", "the bag")
                 for bag in ("baseline", "baseline_words")
             }
-            for name in ("recurrent", "recurrent_best_epoch")
+            for name in ("recurrent", "recurrent_best_epoch", "blend")
         },
+        "seeds": over_seeds(),
+    }
+
+
+def over_seeds():
+    spread = comparison.spread({42: 0.84, 43: 0.862, 44: 0.8})
+    pair = {"sentence": "Over 3 seeds, the network is on average 1.0 points worse than the bag."}
+    bags = {"baseline": pair, "baseline_words": pair}
+    return {
+        "accuracy": {model: {"test": spread, "validation": spread} for model in MODELS},
+        "comparison": dict.fromkeys(("recurrent", "recurrent_best_epoch", "blend"), bags),
     }
 
 
@@ -80,7 +93,7 @@ def content():
             )
         ),
         "telling": report.sides(telling, 5),
-        "mistakes": dict.fromkeys(MODELS, long),
+        "mistakes": dict.fromkeys(report.MODELS, long),
         "only_right": {("recurrent", "baseline_words"): long},
         "traces": report.traces(reader, encoder, reviews),
         "neighbours": report.neighbourhoods(reader.vectors, encoder, report.sides(telling, 5)),
@@ -165,6 +178,23 @@ def test_nothing_of_a_review_is_markup(content):
     assert "<script>document.title" not in page
     assert 'src="https' not in page
     assert "not &lt;b&gt;" in page
+
+
+def test_a_spread_is_shown_where_there_is_more_than_one_seed(content):
+    page = report.render(**content)
+    assert "The same from 3 seeds" in page
+    assert "83.4 ± 3.14" in page
+    assert "80.0 to 86.2" in page
+    assert "Over 3 seeds, the network is on average 1.0 points worse than the bag." in page
+    alone = {key: value for key, value in content["metrics"].items() if key != "seeds"}
+    page = report.render(**content | {"metrics": alone})
+    assert "seeds" not in page.lower().split("where this is from")[0]
+
+
+def test_the_blend_stands_beside_the_models(content):
+    page = report.render(**content)
+    assert "30 parts in 100 of it" in page
+    assert page.count("</i>blend</span>") == 4  # in the first figure, a legend and two tables
 
 
 def test_the_sample_says_that_it_is_one(content):
