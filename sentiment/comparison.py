@@ -137,19 +137,21 @@ def slices(
     """Return the group of each review in each way to slice the reviews.
 
     Args:
-        reviews: rating (1 to 10) and text; a row for each review.
+        reviews: text and, where reviewers gave one, rating (1 to 10); a row for each review.
         copied: Whether the review's text is that of one of training, bool of shape (reviews,).
         steps: Tokens of each review before it is cut.
         maxlen: Steps that the network reads.
 
     Returns:
-        length, rating, negation, cut, copies: ordered categories, a row for each review.
+        length, rating (if there is one), negation, cut, copies: ordered categories, a row for
+        each review.
     """
     negated = reviews["text"].str.contains(_NEGATION)
+    rating = {"rating": pd.Categorical(reviews["rating"])} if "rating" in reviews else {}
     return pd.DataFrame(
         {
             "length": _quarters(steps),
-            "rating": pd.Categorical(reviews["rating"]),
+            **rating,
             "negation": _either(negated, "with a negation", "without one"),
             "cut": _either(steps > maxlen, f"cut at {maxlen} steps", "read whole"),
             "copies": _either(~copied, "not seen in training", "exact copies of training reviews"),

@@ -1,10 +1,13 @@
 """Padded reviews and their labels, and which of them a model may learn from."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 
 from sentiment.console import UserError
 
@@ -14,6 +17,13 @@ class Dataset(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
+
+
+def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a Parquet file of reviews in their order, up to `size` at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(size, columns=columns):
+            yield batch.to_pandas()
 
 
 def load(folder: Path | str, split: str) -> Dataset:

@@ -58,6 +58,7 @@ def main() -> None:
     fitted = dict.fromkeys(MODELS, len(fitted_on.y)) | {"baseline": len(train.y)}
     scores = {
         "reviews": settings.fetch.source,
+        "counts": json.loads(Path("data/raw/counts.json").read_bytes()),
         **{name: {"fitted_on": f"train rows 0 to {fitted[name] - 1}"} for name in MODELS},
         "comparison": compare(right, settings.seed),
         "slices": comparison.accuracy_by(slices(reviews, settings.pad.maxlen), right),

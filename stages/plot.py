@@ -17,10 +17,10 @@ COMPARISON = [
 
 def main() -> None:
     settings = params.read()
-    store.connect(settings.fetch.source)
-    caption = {"imdb": "IMDB reviews", "sample": "the built-in sample, not real reviews"}[
-        settings.fetch.source
-    ]
+    source = settings.fetch.source
+    store.connect(source)
+    named = {"imdb": "IMDB reviews", "sample": "the built-in sample, not real reviews"}
+    caption = named.get(source, source)
     curves = {
         name: pd.read_csv(f"data/evaluation/{name}.csv")
         for name in ("roc", "precision_recall", "calibration")

@@ -59,7 +59,10 @@ def metrics(reviews):
     )
     scores = {"roc_auc": 0.9, "log_loss": 0.3, "expected_calibration_error": 0.02}
     groups = comparison.slices(reviews, np.arange(200) < 5, np.arange(200), 150)
+    read = {"read": 400, "dropped_from_training": 0}
+    split = {"reviews": 200, "positive": 100}
     return {model: {"test": scores | {"confusion": counts}} for model in MODELS} | {
+        "counts": read | {"train": split, "test": split},
         "slices": comparison.accuracy_by(groups, right),
         "comparison": {
             name: {
