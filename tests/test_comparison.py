@@ -137,6 +137,12 @@ def test_slices_put_each_review_into_one_group_of_each(reviews):
     assert groups["length"].cat.categories[-1].endswith("to 600 steps")
 
 
+def test_reviews_without_ratings_have_no_slices_by_rating(reviews):
+    unrated = reviews.drop(columns="rating")
+    groups = comparison.slices(unrated, np.zeros(6, bool), np.arange(6), maxlen=500)
+    assert list(groups) == ["length", "negation", "cut", "copies"]
+
+
 def test_slices_of_reviews_of_one_length(reviews):
     groups = comparison.slices(reviews, np.zeros(6, bool), np.full(6, 9), maxlen=9)
     assert set(groups["length"]) == {"9 to 9 steps"}

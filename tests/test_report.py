@@ -187,6 +187,21 @@ def test_the_sample_says_that_it_is_one(content):
     assert "not results on real reviews" in report.render(**content | {"source": "sample"})
 
 
+def test_reviews_of_ones_own_say_where_from_how_many_and_what_they_are(content):
+    counts = content["metrics"]["counts"] | {"read": 403, "dropped_from_training": 3}
+    unrated = {
+        kind: {key: rows.drop(columns="rating") for key, rows in content[kind].items()}
+        for kind in ("mistakes", "only_right")
+    }
+    own = {"source": "reviews/own.csv", "metrics": content["metrics"] | {"counts": counts}}
+    page = report.render(**content | own | unrated | {"traces": []})
+    assert "3 more were dropped from training" in page
+    assert "<code>reviews/own.csv</code>" in page
+    assert "Praise." in page
+    assert "Rated" not in page
+    assert "dropped" not in report.render(**content)
+
+
 def test_a_network_that_cannot_be_read_leaves_the_reading_out(content):
     page = report.render(**content | {"traces": [], "neighbours": {}})
     assert "How the network reads" not in page
