@@ -5,7 +5,6 @@ Parquet. What stays in memory is a few bytes for each review.
 """
 
 import csv
-import hashlib
 import itertools
 import json
 import os
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from sentiment import dataset
 from sentiment.console import UserError
 from sentiment.params import Fetch
 
@@ -191,8 +191,7 @@ def _rows(
             except UserError as error:
                 raise UserError(f"{_place(path, line)}: {error}") from None
             end += texts.write(text)
-            digest = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
-            yield file, line, number, test, digest, end
+            yield file, line, number, test, dataset.digest(text), end
 
 
 def _review(record: Row, columns: Fetch) -> tuple[bytes, str, bool]:

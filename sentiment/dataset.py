@@ -1,5 +1,6 @@
-"""Padded reviews and their labels, and which of them a model may learn from."""
+"""Reviews as streamed texts and as padded rows, and which of them a model may learn from."""
 
+import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,26 @@ def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[p
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(size, columns=columns):
             yield batch.to_pandas()
+
+
+def texts(path: Path | str, split: str) -> Iterator[str]:
+    """Yield the texts of the `train` or `test` reviews in a Parquet file."""
+    for batch in stream(path, ["split", "text"]):
+        yield from batch.text[batch.split == split]
+
+
+def without_texts(path: Path | str) -> pd.DataFrame:
+    """Return everything in a Parquet file of reviews but the texts."""
+    columns = [name for name in pq.read_schema(path).names if name != "text"]
+    return pd.read_parquet(path, columns=columns)
+
+
+def digest(text: bytes) -> int:
+    """Return 64 bits by which texts are told apart.
+
+    Of a million texts, two different ones have the same digest with a probability of 3e-8.
+    """
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
 
 
 def load(folder: Path | str, split: str) -> Dataset:

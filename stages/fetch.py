@@ -75,9 +75,7 @@ def fetch_own(path: Path, settings: params.Params) -> int:
 
 def rank_words(path: Path) -> bytes:
     """Return the word index of the training reviews in Keras's convention, as JSON."""
-    batches = dataset.stream(path, ["split", "text"])
-    texts = (text for batch in batches for text in batch.text[batch.split == "train"])
-    return json.dumps(encoding.rank_words(texts)).encode()
+    return json.dumps(encoding.rank_words(dataset.texts(path, "train"))).encode()
 
 
 def count(path: Path, dropped: int) -> dict:
