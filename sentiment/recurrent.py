@@ -74,7 +74,7 @@ def fit(
     settings: Train,
     seed: int,
     checkpoint: Checkpoint,
-    on_epoch_end: Callable[[int, dict[str, float]], None],
+    on_epoch_end: Callable[[int, dict[str, float]], None] | None,
 ) -> keras.Model:
     """Train a network, from where `checkpoint` has it.
 
@@ -85,7 +85,8 @@ def fit(
         settings: Engine, optimiser, epochs and batch size.
         seed: Of the order of the rows.
         checkpoint: Afterwards has the history.
-        on_epoch_end: Called with the number of the epoch, from 0, and its metrics.
+        on_epoch_end: Called with the number of the epoch, from 0, and its metrics, unless it is
+            None.
 
     Returns:
         The network as it was after the epoch of the best validation accuracy.

@@ -18,16 +18,10 @@ from sentiment import (
     store,
     tracking,
 )
+from stages import paths
 
 REPORT = "data/report/index.html"
-NETWORK, ENCODER = "data/rnn/model.keras", "data/padded/encoder.json"
-MADE_FROM = (
-    "data/raw/reviews.parquet",
-    "data/baseline/ngrams.skops",
-    "data/baseline/words.skops",
-    NETWORK,
-    "data/rnn/best.keras",
-)
+MADE_FROM = ("data/raw/reviews.parquet", *paths.MODELS.values())
 FIGURES = ("history", "roc", "calibration")
 DISAGREEING = (("recurrent", "baseline_words"), ("baseline_words", "recurrent"))
 TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
@@ -39,7 +33,8 @@ def main() -> None:
     texts = pd.read_parquet("data/raw/reviews.parquet", columns=["id", "text"])
     predictions = pd.read_parquet("data/evaluation/predictions.parquet")
     test = predictions[predictions.split == "test"].merge(texts, on="id")
-    encoder, network = encoding.Encoder.load(ENCODER), recurrent.load(NETWORK)
+    encoder = encoding.Encoder.load(paths.ENCODER)
+    network = recurrent.load(paths.MODELS["recurrent"])
     reader = reading.Reader(network) if reading.is_readable(network) else None
     telling = report.sides(pd.read_csv("data/baseline/telling.csv"), TERMS)
     made = lineage.of_stage("report")

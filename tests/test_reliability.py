@@ -22,7 +22,7 @@ from scripts import verify
 from sentiment import params, workspace
 
 STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
-CHECKPOINT = "data/rnn/checkpoint.npz"
+CHECKPOINT = "data/rnn/checkpoint-42.npz"
 
 
 def outs(stage: str) -> list[str]:
@@ -223,7 +223,7 @@ def test_interrupted_training_says_so_and_goes_on_where_it_was(finished, untrain
         assert "exited with 130" in process.output()
         assert "Traceback" not in process.output()
     assert sorted(path.name for path in (untrained.root / "data/rnn").iterdir()) == [
-        "checkpoint.npz"
+        "checkpoint-42.npz"
     ]
     resumed = untrained.dvc("repro")
     assert f"Epoch 1/{EPOCHS}" not in resumed
