@@ -188,13 +188,16 @@ def _rows(
             try:
                 text, label, test = _review(record, columns)
                 number = _number(label, numbers)
+                end += texts.write(text.encode())
+            except UnicodeEncodeError:
+                fault = "the text is not UTF-8: save the file in that encoding"
+                raise UserError(f"{_place(path, line)}: {fault}") from None
             except UserError as error:
                 raise UserError(f"{_place(path, line)}: {error}") from None
-            end += texts.write(text)
             yield file, line, number, test, dataset.digest(text), end
 
 
-def _review(record: Row, columns: Fetch) -> tuple[bytes, str, bool]:
+def _review(record: Row, columns: Fetch) -> tuple[str, str, bool]:
     """Return a record's text, its label, and whether it is of the test split."""
     wanted = [columns.text, columns.label, *([columns.split] if columns.split else [])]
     for key, column in zip(("text", "label", "split"), wanted, strict=False):
@@ -211,10 +214,7 @@ def _review(record: Row, columns: Fetch) -> tuple[bytes, str, bool]:
         raise UserError(f"the {columns.label!r} is empty: remove the review, or label it")
     if split and name_of(split[0]) not in SPLITS:
         raise UserError(f"the {columns.split!r} is {split[0]!r}: only train and test are known")
-    try:
-        return text.encode(), named, bool(split) and name_of(split[0]) == "test"
-    except UnicodeEncodeError:
-        raise UserError("the text is not UTF-8: save the file in that encoding") from None
+    return text, named, bool(split) and name_of(split[0]) == "test"
 
 
 def _number(label: str, numbers: dict[str, int]) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +28,11 @@ def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[p
             yield batch.to_pandas()
 
 
-def texts(path: Path | str, split: str) -> Iterator[str]:
-    """Yield the texts of the `train` or `test` reviews in a Parquet file."""
-    for batch in stream(path, ["split", "text"]):
-        yield from batch.text[batch.split == split]
+def texts(path: Path | str, split: str, first: int = 0) -> Iterator[str]:
+    """Yield the texts of the `train` or `test` reviews in a Parquet file, but the `first` ones."""
+    batches = stream(path, ["split", "text"])
+    of_split = (text for batch in batches for text in batch.text[batch.split == split])
+    return islice(of_split, first, None)
 
 
 def without_texts(path: Path | str) -> pd.DataFrame:
@@ -39,12 +41,12 @@ def without_texts(path: Path | str) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns)
 
 
-def digest(text: bytes) -> int:
+def digest(text: str) -> int:
     """Return 64 bits by which texts are told apart.
 
     Of a million texts, two different ones have the same digest with a probability of 3e-8.
     """
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def load(folder: Path | str, split: str) -> Dataset:

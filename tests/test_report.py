@@ -58,7 +58,9 @@ def metrics(reviews):
         ("true_negatives", "true_positives", "false_negatives", "false_positives"), 50
     )
     scores = {"roc_auc": 0.9, "log_loss": 0.3, "expected_calibration_error": 0.02}
-    groups = comparison.slices(reviews, np.arange(200) < 5, np.arange(200), 150)
+    number = reviews.index
+    facts = reviews.assign(steps=number, negated=number % 3 == 0, copied=number < 5)
+    groups = comparison.slices(facts, 150)
     read = {"read": 400, "dropped_from_training": 0}
     split = {"reviews": 200, "positive": 100}
     return {model: {"test": scores | {"confusion": counts}} for model in MODELS} | {
@@ -166,9 +168,24 @@ def test_traces_are_of_four_kinds(content):
 
 
 def test_without_short_reviews_there_is_nothing_to_trace():
-    reviews = made_up_reviews().assign(text="film " * 200)
     encoder = Encoder({"film": 1}, 30, 0, 16, "pre", "pre")
-    assert report.traces(reading.Reader(network()), encoder, reviews) == []
+    assert report.candidates(encoder, ["film " * 200, "<br />"]) == {}
+    assert report.traces(reading.Reader(network()), encoder, made_up_reviews()[:0]) == []
+
+
+def test_candidates_are_the_first_short_reviews_without_markup():
+    encoder = Encoder({"film": 1}, 30, 0, 16, "pre", "pre")
+    texts = ["film " * 79, "film " * 80, "a <br /> b", *["film"] * 2000]
+    found = report.candidates(encoder, texts)
+    assert list(found) == [0, *range(3, 2 + report.CANDIDATES)]
+    assert found[0] == texts[0]
+
+
+def test_reviews_are_quoted_by_their_numbers():
+    tables = {"a": pd.DataFrame({"label": [1, 0]}, index=[3, 1]), "b": pd.DataFrame({"label": []})}
+    quoted = report.quoted(tables, iter(["zero", "one", "two", "three"]))
+    assert quoted["a"].text.tolist() == ["three", "one"]
+    assert quoted["b"].empty
 
 
 def test_the_same_content_is_the_same_page(content):
