@@ -40,6 +40,10 @@ test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
 	python -m benchmarks.bench data/padded
 
+.PHONY: scale
+scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
+	python -m benchmarks.scale
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify
