@@ -299,12 +299,11 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
-    with pq.ParquetFile(path) as file:
-        numbers = itertools.count(1)
-        for batch in file.iter_batches(BATCH):
-            for row in zip(*batch.columns, strict=True):
-                values = (value.as_py() for value in row)
-                yield next(numbers), dict(zip(batch.schema.names, values, strict=True))
+    numbers = itertools.count(1)
+    for batch in dataset.parquet_batches(path, BATCH):
+        for row in zip(*batch.columns, strict=True):
+            values = (value.as_py() for value in row)
+            yield next(numbers), dict(zip(batch.schema.names, values, strict=True))
 
 
 _READERS = {

@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentiment.console import UserError
+
+BUFFER = 65_536  # bytes of a column read at a time
 
 
 class Dataset(NamedTuple):
@@ -23,9 +26,17 @@ class Dataset(NamedTuple):
 
 def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file of reviews in their order, up to `size` at a time."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(size, columns=columns):
-            yield batch.to_pandas()
+    for batch in parquet_batches(path, size, columns):
+        yield batch.to_pandas()
+
+
+def parquet_batches(
+    path: Path | str, size: int, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of any Parquet file, up to `size` at a time, in memory that does not grow."""
+    # By default pyarrow keeps all that it has read until the end of the file.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
+        yield from file.iter_batches(size, columns=columns)
 
 
 def texts(path: Path | str, split: str, first: int = 0) -> Iterator[str]:
