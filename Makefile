@@ -70,8 +70,9 @@ ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
 	python -m scripts.ui
 
 .PHONY: readme
-readme: $(INSTALLED) ## Bring the README's results up to date with the last run
+readme: $(INSTALLED) ## Bring the README and docs/recurrence.md up to date with the last run
 	python -m scripts.readme
+	python -m scripts.explain
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml

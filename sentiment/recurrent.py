@@ -12,6 +12,8 @@ from sentiment.dataset import Dataset
 from sentiment.params import Train
 from sentiment.training import Batches, Checkpoint
 
+STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost as much as one batch
+
 
 def build(num_words: int, maxlen: int, settings: Train) -> keras.Model:
     """Return the untrained network, plain Keras.
@@ -62,7 +64,10 @@ def engine(model: keras.Model, settings: Train) -> keras.Model:
         "config": {"learning_rate": settings.learning_rate},
     }
     twin.compile(
-        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=["accuracy"]
+        optimizer=keras.optimizers.get(optimizer),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_PER_EXECUTION,
     )
     return twin
 

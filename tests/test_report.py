@@ -1,7 +1,6 @@
 """Tests of the report: what it says, and what a real Chromium makes of it."""
 
 import io
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from sentiment import comparison, reading, report
 from sentiment.backend import keras
@@ -19,16 +17,6 @@ from sentiment.figures import BLUE, ORANGE
 HOSTILE = """<script>document.title = 1</script><img src="https://example.org/x.png"> "'&<br />"""
 WORDS = ["the", "film", "is", "not", "dull", "but", "plot", "music", "good", "worst", "great"]
 MODELS = list(report.MODELS)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def made_up_reviews():
@@ -223,16 +211,6 @@ def test_a_network_that_cannot_be_read_leaves_the_reading_out(content):
     page = report.render(**content | {"traces": [], "neighbours": {}})
     assert "How the network reads" not in page
     assert "#reading" not in page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 MADE_UP, REAL = "made up", pytest.param("data/report/index.html", marks=pytest.mark.slow)
