@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from sys import intern
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,10 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         if isinstance(texts, str):
             raise ValueError("texts is one string: put it into a list")
         find = (_TOKEN if self.punctuation else _WORD).findall
-        split = [[*find(text.replace(_LINE_BREAK, " ").lower()), _END] for text in texts]
+        # Interned: a token that occurs a million times is one string in memory.
+        split = [
+            [*map(intern, find(text.replace(_LINE_BREAK, " ").lower())), _END] for text in texts
+        ]
         rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
         return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
 

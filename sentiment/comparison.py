@@ -258,28 +258,33 @@ def sentence_over_seeds(first: str, second: str, seeds: int, compared: dict) -> 
     )
 
 
-def slices(
-    reviews: pd.DataFrame, copied: np.ndarray, steps: np.ndarray, maxlen: int
-) -> pd.DataFrame:
+def has_negation(text: str) -> bool:
+    """Return whether a text has a word such as "not", "never", "isn't"."""
+    return _NEGATION.search(text) is not None
+
+
+def slices(reviews: pd.DataFrame, maxlen: int) -> pd.DataFrame:
     """Return the group of each review in each way to slice the reviews.
 
     Args:
-        reviews: rating (1 to 10) and text; a row for each review.
-        copied: Whether the review's text is that of one of training, bool of shape (reviews,).
-        steps: Tokens of each review before it is cut.
+        reviews: steps (tokens before it is cut), negated, copied (whether its text is that of a
+            training review) and, where reviewers gave one, rating (1 to 10); a row for each review.
         maxlen: Steps that the network reads.
 
     Returns:
-        length, rating, negation, cut, copies: ordered categories, a row for each review.
+        length, rating (if there is one), negation, cut, copies: ordered categories, a row for
+        each review.
     """
-    negated = reviews["text"].str.contains(_NEGATION)
+    rating = {"rating": pd.Categorical(reviews["rating"])} if "rating" in reviews else {}
     return pd.DataFrame(
         {
-            "length": _quarters(steps),
-            "rating": pd.Categorical(reviews["rating"]),
-            "negation": _either(negated, "with a negation", "without one"),
-            "cut": _either(steps > maxlen, f"cut at {maxlen} steps", "read whole"),
-            "copies": _either(~copied, "not seen in training", "exact copies of training reviews"),
+            "length": _quarters(reviews["steps"].to_numpy()),
+            **rating,
+            "negation": _either(reviews["negated"], "with a negation", "without one"),
+            "cut": _either(reviews["steps"] > maxlen, f"cut at {maxlen} steps", "read whole"),
+            "copies": _either(
+                ~reviews["copied"], "not seen in training", "exact copies of training reviews"
+            ),
         }
     )
 

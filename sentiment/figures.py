@@ -115,12 +115,12 @@ def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
     """Draw the lengths of the reviews, and where they are cut.
 
     Args:
-        table: split, words; a row for each review.
+        table: split, words, and how many reviews of the split have so many.
         maxlen: Steps that the network reads.
         caption: What the reviews are.
     """
     return (
-        p9.ggplot(table, p9.aes("words"))
+        p9.ggplot(table, p9.aes("words", weight="reviews"))
         + p9.geom_histogram(bins=60, boundary=0, fill=BLUE)
         + p9.geom_vline(xintercept=maxlen, linetype="dashed", colour=ORANGE)
         + p9.facet_wrap("split", ncol=1)

@@ -24,7 +24,12 @@ class Section(BaseModel):
 class Fetch(Section):
     """Where the reviews come from."""
 
-    source: Literal["imdb", "sample"]
+    source: str = Field(min_length=1)
+    text: str
+    label: str
+    positive: bool | int | float | str | None
+    split: str | None
+    test_share: float = Field(gt=0, lt=1)
 
 
 class Pad(Section):

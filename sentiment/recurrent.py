@@ -102,8 +102,7 @@ def fit(
     twin.fit(
         batches,
         shuffle=False,  # the batches, that is; they are shuffled already
-        validation_data=validation,
-        validation_batch_size=settings.batch_size,
+        validation_data=Batches(validation, settings.batch_size, seed),
         initial_epoch=done,
         epochs=settings.epochs,
         callbacks=[

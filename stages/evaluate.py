@@ -31,6 +31,7 @@ from sentiment.dataset import Dataset
 from stages import paths
 from stages.paths import MODELS
 
+REVIEWS = "data/raw/reviews.parquet"
 ALL = [*MODELS, "blend"]
 BLENDED = ("recurrent_best_epoch", "baseline")
 REFITTED = ("baseline", "blend")  # on all training reviews, the blend in part
@@ -50,7 +51,7 @@ CURVES = {
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    reviews = pd.read_parquet("data/raw/reviews.parquet")
+    reviews = dataset.without_texts(REVIEWS)
     train = dataset.load("data/padded", "train")
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     rows = {"validation": validation, "test": dataset.load("data/padded", "test")}
@@ -63,13 +64,14 @@ def main() -> None:
     test = predictions[predictions.split == "test"]
     right = comparison.correct(test, ALL)
     fitted = dict.fromkeys(ALL, len(fitted_on.y)) | dict.fromkeys(REFITTED, len(train.y))
-    scores = {"reviews": settings.fetch.source}
+    counts = json.loads(Path("data/raw/counts.json").read_bytes())
+    scores = {"reviews": settings.fetch.source, "counts": counts}
     for name in ALL:
         scores[name] = {"fitted_on": f"train rows 0 to {fitted[name] - 1}"}
         scores[name] |= evaluation.scores_by_split(predictions, name)
     scores["blend"]["weight"] = weight
     scores["comparison"] = compare(comparison.compare, right, settings.seed)
-    groups = slices(reviews, settings.pad.maxlen)
+    groups = slices(reviews[reviews.split == "test"], settings.pad.maxlen)
     scores["slices"] = comparison.accuracy_by(groups, right[[*MODELS]])
     if settings.seeds > 1:
         scores["seeds"] = over_seeds({s: table for s, (table, _) in by_seed.items()}, settings.seed)
@@ -87,11 +89,14 @@ def predict(
     The bag of n-grams was fitted again on all training reviews: of the validation rows it has
     spoken honestly before that, in its own stage.
     """
-    predictions = reviews.drop(columns="text")
-    predictions["split"] = np.repeat(list(rows), [len(part.y) for part in rows.values()])
-    texts = {split: reviews.text[predictions.split == split] for split in rows}
+    split_of_each = np.repeat(list(rows), [len(part.y) for part in rows.values()])
+    predictions = reviews.assign(split=split_of_each)
     for name, path in MODELS.items():
         model = prediction.load(at(path))
+        texts = {
+            "validation": dataset.texts(REVIEWS, "train", reviews.index[0]),
+            "test": dataset.texts(REVIEWS, "test"),
+        }
         said = {split: partial(model, texts[split], rows[split].x) for split in rows}
         if name == "baseline":
             said["validation"] = partial(np.load, at(paths.VALIDATION))
@@ -128,12 +133,20 @@ def over_seeds(predictions: dict[int, pd.DataFrame], seed: int) -> dict:
     }
 
 
-def slices(reviews: pd.DataFrame, maxlen: int) -> pd.DataFrame:
+def slices(test: pd.DataFrame, maxlen: int) -> pd.DataFrame:
     """Return the groups that each test review belongs to."""
-    train, test = (reviews[reviews.split == split] for split in ("train", "test"))
     encoder = encoding.Encoder.load(paths.ENCODER)
-    steps = np.array([len(encoder.sequence(text)) for text in test.text])
-    return comparison.slices(test, test.text.isin(train.text).to_numpy(), steps, maxlen)
+    facts = np.fromiter(
+        (
+            (len(encoder.sequence(text)), comparison.has_negation(text), dataset.digest(text))
+            for text in dataset.texts(REVIEWS, "test")
+        ),
+        [("steps", "int32"), ("negated", "bool"), ("digest", "uint64")],
+    )
+    of_training = np.fromiter(map(dataset.digest, dataset.texts(REVIEWS, "train")), "uint64")
+    copied = np.isin(facts["digest"], of_training)
+    known = {"steps": facts["steps"], "negated": facts["negated"], "copied": copied}
+    return comparison.slices(test.assign(**known), maxlen)
 
 
 def write(predictions: pd.DataFrame, scores: dict) -> None:

@@ -214,22 +214,35 @@ def test_sentence_over_seeds(difference, low, high, expected):
 
 @pytest.fixture
 def reviews():
-    texts = ["It isn't good", "Notable", "NOT bad", "fine, no?", "a knot", "cannot say"]
-    return pd.DataFrame({"rating": [1, 10, 8, 2, 1, 10], "text": texts})
+    return pd.DataFrame(
+        {
+            "rating": [1, 10, 8, 2, 1, 10],
+            "steps": [3, 4, 5, 6, 7, 600],
+            "negated": [True, False, True, True, False, True],
+            "copied": [False, True, False, False, False, False],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "negated"),
+    [
+        ("It isn't good", True),
+        ("Notable", False),
+        ("NOT bad", True),
+        ("fine, no?", True),
+        ("a knot", False),
+        ("cannot say", True),
+    ],
+)
+def test_negations_are_words(text, negated):
+    assert comparison.has_negation(text) == negated
 
 
 def test_slices_put_each_review_into_one_group_of_each(reviews):
-    copied = np.array([False, True, False, False, False, False])
-    groups = comparison.slices(reviews, copied, np.array([3, 4, 5, 6, 7, 600]), maxlen=500)
+    groups = comparison.slices(reviews, maxlen=500)
     assert not groups.isna().any(axis=None)
-    assert (groups["negation"] == "with a negation").tolist() == [
-        True,
-        False,
-        True,
-        True,
-        False,
-        True,
-    ]
+    assert (groups["negation"] == "with a negation").tolist() == reviews["negated"].tolist()
     assert groups["cut"].tolist() == ["read whole"] * 5 + ["cut at 500 steps"]
     assert groups["copies"].value_counts().to_dict() == {
         "not seen in training": 5,
@@ -239,8 +252,13 @@ def test_slices_put_each_review_into_one_group_of_each(reviews):
     assert groups["length"].cat.categories[-1].endswith("to 600 steps")
 
 
+def test_reviews_without_ratings_have_no_slices_by_rating(reviews):
+    groups = comparison.slices(reviews.drop(columns="rating"), maxlen=500)
+    assert list(groups) == ["length", "negation", "cut", "copies"]
+
+
 def test_slices_of_reviews_of_one_length(reviews):
-    groups = comparison.slices(reviews, np.zeros(6, bool), np.full(6, 9), maxlen=9)
+    groups = comparison.slices(reviews.assign(steps=9), maxlen=9)
     assert set(groups["length"]) == {"9 to 9 steps"}
     assert set(groups["cut"]) == {"read whole"}
 

@@ -46,10 +46,15 @@ def metrics(reviews):
         ("true_negatives", "true_positives", "false_negatives", "false_positives"), 50
     )
     scores = {"roc_auc": 0.9, "log_loss": 0.3, "expected_calibration_error": 0.02}
-    groups = comparison.slices(reviews, np.arange(200) < 5, np.arange(200), 150)
+    number = reviews.index
+    facts = reviews.assign(steps=number, negated=number % 3 == 0, copied=number < 5)
+    groups = comparison.slices(facts, 150)
+    read = {"read": 400, "dropped_from_training": 0}
+    split = {"reviews": 200, "positive": 100}
     models = {model: {"test": scores | {"confusion": counts}} for model in MODELS}
     models["blend"]["weight"] = 0.3
     return models | {
+        "counts": read | {"train": split, "test": split},
         "slices": comparison.accuracy_by(groups, right),
         "comparison": {
             name: {
@@ -164,9 +169,24 @@ def test_traces_are_of_four_kinds(content):
 
 
 def test_without_short_reviews_there_is_nothing_to_trace():
-    reviews = made_up_reviews().assign(text="film " * 200)
     encoder = Encoder({"film": 1}, 30, 0, 16, "pre", "pre")
-    assert report.traces(reading.Reader(network()), encoder, reviews) == []
+    assert report.candidates(encoder, ["film " * 200, "<br />"]) == {}
+    assert report.traces(reading.Reader(network()), encoder, made_up_reviews()[:0]) == []
+
+
+def test_candidates_are_the_first_short_reviews_without_markup():
+    encoder = Encoder({"film": 1}, 30, 0, 16, "pre", "pre")
+    texts = ["film " * 79, "film " * 80, "a <br /> b", *["film"] * 2000]
+    found = report.candidates(encoder, texts)
+    assert list(found) == [0, *range(3, 2 + report.CANDIDATES)]
+    assert found[0] == texts[0]
+
+
+def test_reviews_are_quoted_by_their_numbers():
+    tables = {"a": pd.DataFrame({"label": [1, 0]}, index=[3, 1]), "b": pd.DataFrame({"label": []})}
+    quoted = report.quoted(tables, iter(["zero", "one", "two", "three"]))
+    assert quoted["a"].text.tolist() == ["three", "one"]
+    assert quoted["b"].empty
 
 
 def test_the_same_content_is_the_same_page(content):
@@ -200,6 +220,21 @@ def test_the_blend_stands_beside_the_models(content):
 def test_the_sample_says_that_it_is_one(content):
     assert "built-in sample" not in report.render(**content)
     assert "not results on real reviews" in report.render(**content | {"source": "sample"})
+
+
+def test_reviews_of_ones_own_say_where_from_how_many_and_what_they_are(content):
+    counts = content["metrics"]["counts"] | {"read": 403, "dropped_from_training": 3}
+    unrated = {
+        kind: {key: rows.drop(columns="rating") for key, rows in content[kind].items()}
+        for kind in ("mistakes", "only_right")
+    }
+    own = {"source": "reviews/own.csv", "metrics": content["metrics"] | {"counts": counts}}
+    page = report.render(**content | own | unrated | {"traces": []})
+    assert "3 more were dropped from training" in page
+    assert "<code>reviews/own.csv</code>" in page
+    assert "Praise." in page
+    assert "Rated" not in page
+    assert "dropped" not in report.render(**content)
 
 
 def test_a_network_that_cannot_be_read_leaves_the_reading_out(content):
