@@ -3,7 +3,11 @@
 import argparse
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+
+import numpy as np
 
 from sentiment import console, encoding, files
 from stages.paths import ENCODER, MODELS
@@ -80,14 +84,27 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
 def by_workspace(text: str) -> dict[str, float]:
     """Return the probability by each model in data/.
 
+    Bags and networks answer at the same time: what they import takes seconds.
+
     Raises:
-        UserError: if one is missing.
+        UserError: if a model is missing.
     """
+    models = {name: result(path) for name, path in MODELS.items()}
+    row = encoding.Encoder.load(result(ENCODER)).rows([text])
+    bags, networks = (
+        {name: path for name, path in models.items() if path.suffix == suffix}
+        for suffix in (".skops", ".keras")
+    )
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        by_networks = another.submit(by_files, networks, text, row)
+        return by_files(bags, text, row) | by_networks.result()
+
+
+def by_files(models: dict[str, Path], text: str, row: np.ndarray) -> dict[str, float]:
+    """Return the probability by each saved model, from a text and its row of token ids."""
     from sentiment import prediction
 
-    models = {name: result(path) for name, path in MODELS.items()}
-    rows = encoding.Encoder.load(result(ENCODER)).rows([text])
-    return {name: float(prediction.load(path)([text], rows)[0]) for name, path in models.items()}
+    return {name: float(prediction.load(path)([text], row)[0]) for name, path in models.items()}
 
 
 def result(path: str) -> Path:
