@@ -22,7 +22,7 @@ PLAIN_WORDS = ("not", "but", "plot", "music")  # and these, for contrast
 NEIGHBOURS, FREQUENT = 6, 2000  # of each word, among this many of the most frequent tokens
 LONGEST, CANDIDATES = 80, 1000  # steps of a review to read word by word, and how many to choose of
 SHADES = 9  # of belief, from blame to praise
-VERSIONED = ("tensorflow", "keras", "scikit-learn", "numpy", "pandas", "dvc", "mlflow")
+VERSIONED = ("tensorflow", "keras", "numba", "scikit-learn", "numpy", "pandas", "dvc", "mlflow")
 
 
 def render(**content: object) -> str:
