@@ -44,6 +44,10 @@ bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what els
 times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README
 	python -m benchmarks.stages
 
+.PHONY: scale
+scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
+	python -m benchmarks.scale
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from sentiment import console
-from sentiment.figures import MODELS
+from sentiment.figures import COMPARED
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def table(scores: dict) -> str:
         "| on the 25,000 test reviews | accuracy | ROC AUC | log loss |",
         "|---|---|---|---|",
     ]
-    for model, (label, _) in MODELS.items():
+    for model, (label, _) in COMPARED.items():
         test = scores[model]["test"]
         values = f"{test['accuracy']:.2%} | {test['roc_auc']:.3f} | {test['log_loss']:.3f}"
         lines.append(f"| {label} | {values} |")

@@ -79,7 +79,7 @@ def fit(
     settings: Train,
     seed: int,
     checkpoint: Checkpoint,
-    on_epoch_end: Callable[[int, dict[str, float]], None],
+    on_epoch_end: Callable[[int, dict[str, float]], None] | None,
 ) -> keras.Model:
     """Train a network, from where `checkpoint` has it.
 
@@ -90,7 +90,8 @@ def fit(
         settings: Engine, optimiser, epochs and batch size.
         seed: Of the order of the rows.
         checkpoint: Afterwards has the history.
-        on_epoch_end: Called with the number of the epoch, from 0, and its metrics.
+        on_epoch_end: Called with the number of the epoch, from 0, and its metrics, unless it is
+            None.
 
     Returns:
         The network as it was after the epoch of the best validation accuracy.
@@ -101,8 +102,7 @@ def fit(
     twin.fit(
         batches,
         shuffle=False,  # the batches, that is; they are shuffled already
-        validation_data=validation,
-        validation_batch_size=settings.batch_size,
+        validation_data=Batches(validation, settings.batch_size, seed),
         initial_epoch=done,
         epochs=settings.epochs,
         callbacks=[

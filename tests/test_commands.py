@@ -11,6 +11,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     *sorted(f"docs/{p.name}" for p in Path("docs").glob("*.md")),
 ]
+OWN = "docs/your-own-reviews.md"  # its commands are run one by one, and looked at
 # Servers, and what would run these very tests: the file that runs the command instead, or the test.
 ELSEWHERE = {
     "make repro": ".ci/run",
@@ -36,7 +37,8 @@ LONGEST = "600"  # seconds; a server would never end
 def commands(document: str) -> list[str]:
     """Return the commands of a document's console blocks, without comments."""
     blocks = re.findall(r"```console\n(.*?)```", Path(document).read_text(), re.DOTALL)
-    found = re.findall(r"^\$ ((?:.*\\\n)*.*)", "\n".join(blocks), re.MULTILINE)
+    here_document = r".* <<'END'\n(?s:.*?)\nEND$"
+    found = re.findall(rf"^\$ ({here_document}|(?:.*\\\n)*.*)", "\n".join(blocks), re.MULTILINE)
     return [re.sub(r"\s+#.*$", "", command) for command in found]
 
 
@@ -62,8 +64,11 @@ def test_nothing_is_excepted_that_no_document_has():
         assert any(command.startswith(f"{start} ") for command in written), start
 
 
+RUN_HERE = [d for d in DOCUMENTS if d != OWN and not all(map(elsewhere, commands(d)))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if not all(map(elsewhere, commands(d)))])
+@pytest.mark.parametrize("document", RUN_HERE)
 def test_every_command_runs(project, document):
     (project.root / ".venv/bin").mkdir(parents=True)
     (project.root / ".venv/bin/activate").symlink_to(Path(sys.prefix, "bin/activate"))
@@ -74,3 +79,33 @@ def test_every_command_runs(project, document):
             on_sample = command.replace("models:/sentiment@", "models:/sentiment-sample@")
             script = f"{SHELL}\nset -euo pipefail\n{on_sample}"
             project.run("timeout", LONGEST, "bash", "-c", script, BROWSER="true")
+
+
+@pytest.mark.slow
+def test_reviews_of_ones_own_go_from_a_file_to_a_report(project):
+    make, repro, ask, change, status, spoil, refused = commands(OWN)
+
+    def run(command: str) -> str:
+        return project.run("bash", "-c", command).stdout
+
+    run(make)
+    assert "labels: 'neg' is negative, 'pos' is positive" in run(repro)
+    assert project.metrics["counts"] == {
+        "read": 648,
+        "dropped_from_training": 0,
+        "train": {"reviews": 518, "positive": 259},
+        "test": {"reviews": 130, "positive": 65},
+    }
+    report = (project.root / "data/report/index.html").read_text()
+    assert "<code>reviews/restaurants.csv</code>" in report
+    assert re.search(r"^baseline +positive", run(ask), re.MULTILINE)
+
+    assert run(status) == "Data and pipelines are up to date.\n"
+    run(change)
+    assert re.search(r"modified: +reviews", run(status))
+    before = (project.root / "data/raw/reviews.parquet").read_bytes()
+    run(spoil)
+    told = run(refused)
+    assert "reviews/restaurants.csv, line 651: 'mixed' is a third label" in told
+    assert told.endswith("No harm done.\n")
+    assert (project.root / "data/raw/reviews.parquet").read_bytes() == before
