@@ -28,6 +28,20 @@ ENCODER = "data/padded/encoder.json"
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
+    made = lineage.of_stage("train")
+    checkpoint = training.Checkpoint(CHECKPOINT, made.inputs)
+    model, best = train(settings, checkpoint, tracking.Live("recurrent", made))
+    recurrent.save(model, MODEL)
+    recurrent.save(best, BEST)
+    with files.atomic(HISTORY) as path:
+        checkpoint.history.to_csv(path, index=False)
+    checkpoint.remove()
+    with store.tolerated():
+        track()
+
+
+def train(settings: params.Params, checkpoint: training.Checkpoint, on_epoch_end):
+    """Return the network after its last and its best epoch. The trials of a sweep come here too."""
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
@@ -36,20 +50,10 @@ def main() -> None:
     recurrent.seed(settings.seed, settings.train.deterministic)
     model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
     model.summary()
-
-    made = lineage.of_stage("train")
-    checkpoint = training.Checkpoint(CHECKPOINT, made.inputs)
-    live = tracking.Live("recurrent", made)
     best = recurrent.fit(
-        model, fitted_on, validation, settings.train, settings.seed, checkpoint, live
+        model, fitted_on, validation, settings.train, settings.seed, checkpoint, on_epoch_end
     )
-    recurrent.save(model, MODEL)
-    recurrent.save(best, BEST)
-    with files.atomic(HISTORY) as path:
-        checkpoint.history.to_csv(path, index=False)
-    checkpoint.remove()
-    with store.tolerated():
-        track()
+    return model, best
 
 
 def track(lineage_of=lineage.of_stage) -> None:
