@@ -12,7 +12,7 @@ from scripts import readme
 
 README = Path("README.md").read_text()
 MAKEFILE = Path("Makefile").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/reliability.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ray.md", "docs/reliability.md"]
 
 
 def test_results_are_those_of_the_committed_metrics():
