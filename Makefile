@@ -47,6 +47,14 @@ test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
 	python -m benchmarks.bench data/padded
 
+.PHONY: times
+times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README
+	python -m benchmarks.stages
+
+.PHONY: scale
+scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
+	python -m benchmarks.scale
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify
@@ -82,8 +90,9 @@ ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
 	python -m scripts.ui
 
 .PHONY: readme
-readme: $(INSTALLED) ## Bring the README's results up to date with the last run
+readme: $(INSTALLED) ## Bring the README and docs/recurrence.md up to date with the last run
 	python -m scripts.readme
+	python -m scripts.explain
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve the locks anew from pyproject.toml

@@ -6,19 +6,22 @@ import shutil
 from pathlib import Path
 
 from sentiment import console
-from sentiment.figures import MODELS
-
-README = Path("README.md")
+from sentiment.figures import COMPARED
 
 
 def main() -> None:
     scores = json.loads(Path("data/metrics.json").read_bytes())
     if scores["reviews"] != "imdb":
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
-    text = README.read_text()
-    marked = re.compile(r"(<!-- results:.*? -->\n).*?(<!-- /results -->)", re.DOTALL)
-    README.write_text(marked.sub(lambda found: found[1] + table(scores) + found[2], text))
+    fill("README.md", "results", table(scores))
     shutil.copy("data/plots/history.png", "docs/history.png")
+
+
+def fill(document: str, mark: str, content: str) -> None:
+    """Put content between the marks `<!-- MARK: ... -->` and `<!-- /MARK -->` of a document."""
+    text = Path(document).read_text()
+    marked = re.compile(rf"(<!-- {mark}:.*? -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+    Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
 
 
 def table(scores: dict) -> str:
@@ -27,7 +30,7 @@ def table(scores: dict) -> str:
         "| on the 25,000 test reviews | accuracy | ROC AUC | log loss |",
         "|---|---|---|---|",
     ]
-    for model, (label, _) in MODELS.items():
+    for model, (label, _) in COMPARED.items():
         test = scores[model]["test"]
         values = f"{test['accuracy']:.2%} | {test['roc_auc']:.3f} | {test['log_loss']:.3f}"
         lines.append(f"| {label} | {values} |")

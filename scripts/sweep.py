@@ -51,7 +51,8 @@ def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_ep
     from stages import train
 
     os.chdir(root)
-    train.train(params.changed(settings, values, "the trial"), checkpoint, on_epoch_end)
+    settings = params.changed(settings, values, "the trial")
+    train.train(settings, settings.seed, checkpoint, on_epoch_end)
 
 
 def write(folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure) -> list[Path]:

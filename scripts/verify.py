@@ -32,14 +32,19 @@ def main() -> None:
 
 
 def rerun(clone: Path) -> None:
-    """Run all stages in a copy of the project, with a tracking store of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    """Run all stages in a copy of the project."""
+    command = [sys.executable, "-m", "dvc", "repro", "--force"]
+    if subprocess.run(command, cwd=clone, env=environment()).returncode:
+        raise console.UserError("the rerun failed: see above")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for a copy: its own tracking store, the project's mirror."""
+    variables = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     mirror = Path(sources.MIRROR).resolve()
     if (mirror / imdb.ARCHIVE).exists():
-        environment.setdefault("IMDB_MIRROR", str(mirror))
-    command = [sys.executable, "-m", "dvc", "repro", "--force"]
-    if subprocess.run(command, cwd=clone, env=environment).returncode:
-        raise console.UserError("the rerun failed: see above")
+        variables.setdefault("IMDB_MIRROR", str(mirror))
+    return variables
 
 
 def first_difference(ours: Path, theirs: Path) -> str | None:

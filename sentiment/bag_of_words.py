@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from sys import intern
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,10 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         if isinstance(texts, str):
             raise ValueError("texts is one string: put it into a list")
         find = (_TOKEN if self.punctuation else _WORD).findall
-        split = [[*find(text.replace(_LINE_BREAK, " ").lower()), _END] for text in texts]
+        # Interned: a token that occurs a million times is one string in memory.
+        split = [
+            [*map(intern, find(text.replace(_LINE_BREAK, " ").lower())), _END] for text in texts
+        ]
         rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
         return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
 
@@ -222,15 +226,16 @@ def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> cs
     return csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
 
 
-def words_model(num_words: int, C: float) -> Pipeline:
+def words_model(C: float, *, num_words: int, seed: int) -> Pipeline:
     """Return the unfitted plain bag of words over rows of token ids: the like-for-like comparison.
 
     Args:
-        num_words: Size of the vocabulary.
         C: Inverse strength of the L2 regularisation.
+        num_words: Size of the vocabulary.
+        seed: Of the order in which the solver takes the reviews.
     """
     return Pipeline(
-        [("counts", TokenCounts(num_words)), ("classifier", _classifier("logistic", C))]
+        [("counts", TokenCounts(num_words)), ("classifier", _classifier("logistic", C, seed))]
     )
 
 
@@ -244,6 +249,7 @@ def ngrams_model(
     naive_bayes: bool,
     tfidf: bool,
     classifier: str,
+    seed: int,
 ) -> Pipeline:
     """Return the unfitted bag of n-grams over raw texts.
 
@@ -253,19 +259,20 @@ def ngrams_model(
         naive_bayes: Whether to weight n-grams by their log-count ratio.
         tfidf: Whether to weight them by inverse document frequency, rows scaled to unit length.
         classifier: `logistic` regression or linear `svm`, its probabilities by Platt's scaling.
+        seed: Of the order in which the solver takes the reviews.
     """
     steps = {
         "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation),
         "naive_bayes": NaiveBayesWeights() if naive_bayes else None,
         "tfidf": TfidfTransformer() if tfidf else None,
-        "classifier": _classifier(classifier, C),
+        "classifier": _classifier(classifier, C, seed),
     }
     return Pipeline([(name, step) for name, step in steps.items() if step])
 
 
-def _classifier(name: str, C: float) -> BaseEstimator:
+def _classifier(name: str, C: float, seed: int) -> BaseEstimator:
     # The dual is the quicker problem for rows this sparse; 0.1 is liblinear's tolerance for it.
-    dual = {"C": C, "dual": True, "tol": 0.1, "max_iter": 1000, "random_state": 0}
+    dual = {"C": C, "dual": True, "tol": 0.1, "max_iter": 1000, "random_state": seed}
     if name == "logistic":
         return LogisticRegression(solver="liblinear", **dual)
     return CalibratedClassifierCV(LinearSVC(**dual), ensemble=False)
@@ -276,7 +283,7 @@ def choose(
     build: Callable[[float], Pipeline],
     fitted_on: Dataset,
     chosen_on: Dataset,
-) -> tuple[Pipeline, dict[float, dict[str, float]]]:
+) -> tuple[Pipeline, pd.DataFrame]:
     """Return the fitted model whose C is best on the validation rows, and each C's scores there.
 
     The best is that of the lowest log loss, which is less a matter of chance than accuracy.
@@ -290,9 +297,12 @@ def choose(
     features = build(candidates[0])[:-1]
     X, unseen = features.fit_transform(*fitted_on), features.transform(chosen_on.x)
     classifiers = {C: build(C)[-1].fit(X, fitted_on.y) for C in candidates}
-    scores = {C: _scores(classifiers[C], unseen, chosen_on.y) for C in candidates}
-    best = min(scores, key=lambda C: scores[C]["log_loss"])
-    return Pipeline([*features.steps, ("classifier", classifiers[best])]), scores
+    scores = pd.DataFrame(
+        [_scores(classifiers[C], unseen, chosen_on.y) for C in candidates],
+        pd.Index(candidates, name="C"),
+    )
+    best = classifiers[scores["log_loss"].idxmin()]
+    return Pipeline([*features.steps, ("classifier", best)]), scores
 
 
 def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:

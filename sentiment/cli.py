@@ -6,15 +6,9 @@ import sys
 from pathlib import Path
 
 from sentiment import console, encoding, files
+from stages.paths import ENCODER, MODELS
 
-MODELS = {
-    "baseline": "data/baseline/ngrams.skops",
-    "baseline_words": "data/baseline/words.skops",
-    "recurrent": "data/rnn/model.keras",
-    "recurrent_best_epoch": "data/rnn/best.keras",
-}
 READ = "recurrent"  # whose belief is traced
-ENCODER = "data/padded/encoder.json"
 
 
 def main() -> None:

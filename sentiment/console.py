@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -42,9 +43,13 @@ def expect_interrupts() -> None:
     sys.excepthook = hook
 
 
-def _leave_interrupted() -> None:
-    print("\ninterrupted: results of earlier runs are left as they were", file=sys.stderr)
-    sys.exit(130)
+def _leave_interrupted() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.write("\ninterrupted: results of earlier runs are left as they were\n")
+    sys.stderr.flush()
+    # Not sys.exit: an interrupt that came through exec of a string, as libraries use it, would have
+    # `python -m` end by the signal all the same, which DVC tells of as code -2.
+    os._exit(130)
 
 
 @contextmanager

@@ -1,12 +1,20 @@
-"""Padded reviews and their labels, and which of them a model may learn from."""
+"""Reviews as streamed texts and as padded rows, and which of them a model may learn from."""
 
+import hashlib
 import math
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sentiment.console import UserError
+
+BUFFER = 65_536  # bytes of a column read at a time
 
 
 class Dataset(NamedTuple):
@@ -14,6 +22,42 @@ class Dataset(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
+
+
+def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a Parquet file of reviews in their order, up to `size` at a time."""
+    for batch in parquet_batches(path, size, columns):
+        yield batch.to_pandas()
+
+
+def parquet_batches(
+    path: Path | str, size: int, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of any Parquet file, up to `size` at a time, in memory that does not grow."""
+    # By default pyarrow keeps all that it has read until the end of the file.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
+        yield from file.iter_batches(size, columns=columns)
+
+
+def texts(path: Path | str, split: str, first: int = 0) -> Iterator[str]:
+    """Yield the texts of the `train` or `test` reviews in a Parquet file, but the `first` ones."""
+    batches = stream(path, ["split", "text"])
+    of_split = (text for batch in batches for text in batch.text[batch.split == split])
+    return islice(of_split, first, None)
+
+
+def without_texts(path: Path | str) -> pd.DataFrame:
+    """Return everything in a Parquet file of reviews but the texts."""
+    columns = [name for name in pq.read_schema(path).names if name != "text"]
+    return pd.read_parquet(path, columns=columns)
+
+
+def digest(text: str) -> int:
+    """Return 64 bits by which texts are told apart.
+
+    Of a million texts, two different ones have the same digest with a probability of 3e-8.
+    """
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def load(folder: Path | str, split: str) -> Dataset:

@@ -36,6 +36,19 @@ def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     }
 
 
+def scores_by_split(predictions: pd.DataFrame, model: str) -> dict[str, dict]:
+    """Return a model's scores on each split.
+
+    Args:
+        predictions: split, label and a column of probabilities for each model.
+        model: Its column.
+    """
+    return {
+        split: scores(part["label"].to_numpy(), part[model].to_numpy())
+        for split, part in predictions.groupby("split", sort=False)
+    }
+
+
 def _bins(probabilities: np.ndarray) -> np.ndarray:
     return np.minimum((probabilities * BINS).astype(int), BINS - 1)
 

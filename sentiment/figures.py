@@ -13,6 +13,7 @@ MODELS = {
     "recurrent": ("recurrent, last epoch", ORANGE),
     "recurrent_best_epoch": ("recurrent, best epoch", BLUE),
 }
+COMPARED = MODELS | {"blend": ("blend", "#000000")}  # what tables compare beside them
 FIT = 5  # points that a local regression of second degree needs at the least
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
     legend_position="bottom",
@@ -139,12 +140,12 @@ def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
     """Draw the lengths of the reviews, and where they are cut.
 
     Args:
-        table: split, words; a row for each review.
+        table: split, words, and how many reviews of the split have so many.
         maxlen: Steps that the network reads.
         caption: What the reviews are.
     """
     return (
-        p9.ggplot(table, p9.aes("words"))
+        p9.ggplot(table, p9.aes("words", weight="reviews"))
         + p9.geom_histogram(bins=60, boundary=0, fill=BLUE)
         + p9.geom_vline(xintercept=maxlen, linetype="dashed", colour=ORANGE)
         + p9.facet_wrap("split", ncol=1)

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +43,12 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def keep_only(folder: Path | str, names: Iterable[str]) -> None:
+    """Remove all else from a folder: what a run with other parameters left there."""
+    for path in set(Path(folder).iterdir()) - {Path(folder, name) for name in names}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager

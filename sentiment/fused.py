@@ -8,8 +8,6 @@ The layers up to the last state run in `sentiment.recurrence`; what follows them
 optimiser and the loop over the epochs are Keras's own.
 """
 
-import numpy as np
-
 from sentiment import recurrence
 from sentiment.backend import keras, tf
 
@@ -61,14 +59,6 @@ def fuse(model):
     for layer in head:
         outputs = layer(outputs)
     return keras.Model(tokens, outputs, name=model.name)
-
-
-def hidden_states(model, tokens):
-    """The states of `model`'s SimpleRNN after each word: (reviews, steps, units) from token ids
-    (reviews, steps). What `obstacle` names holds here too."""
-    layer = FusedRecurrence(*model.layers[:2])
-    weights = [tf.convert_to_tensor(weight).numpy() for weight in layer.weights_in_order()]
-    return recurrence.every_state(*weights, np.asarray(tokens, np.int32))
 
 
 class FusedRecurrence(keras.layers.Layer):

@@ -84,13 +84,22 @@ def _flatten(values: dict, prefix: str = "") -> dict[str, object]:
 
 
 def md5(path: Path | str) -> str:
-    """Return the hexadecimal MD5 of a file, by which DVC knows it."""
-    with Path(path).open("rb") as file:
+    """Return the hexadecimal MD5 by which DVC knows a file, or a folder by its list of files."""
+    path = Path(path)
+    if path.is_dir():
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
+        entries = [
+            {"md5": md5(file), "relpath": name}
+            for name, file in sorted(files.items())
+            if file.is_file()
+        ]
+        return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def _md5s(paths: list[str]) -> dict[str, str | None]:
-    return {path: md5(path) if Path(path).is_file() else None for path in paths}
+    return {path: md5(path) if Path(path).exists() else None for path in paths}
 
 
 def _digest(value: object) -> str:

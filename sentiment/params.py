@@ -25,7 +25,12 @@ class Section(BaseModel):
 class Fetch(Section):
     """Where the reviews come from."""
 
-    source: Literal["imdb", "sample"]
+    source: str = Field(min_length=1)
+    text: str
+    label: str
+    positive: bool | int | float | str | None
+    split: str | None
+    test_share: float = Field(gt=0, lt=1)
 
 
 class Pad(Section):
@@ -98,11 +103,24 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: int = Field(ge=0, lt=2**32)
+    seeds: int = Field(ge=1, le=1000)
     validation_split: float = Field(gt=0, lt=1)
     fetch: Fetch
     pad: Pad
     baseline: Baseline
     train: Train
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_remain(cls, seeds: int, others: ValidationInfo) -> int:
+        if others.data.get("seed", 0) + seeds > 2**32:
+            raise PydanticCustomError("no_seeds", "should lead to no seed above 4294967295")
+        return seeds
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds: `seed` and those that follow it."""
+        return range(self.seed, self.seed + self.seeds)
 
 
 def read(path: Path | str = "params.yaml") -> Params:

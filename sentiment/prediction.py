@@ -1,16 +1,20 @@
 """From reviews to probabilities, by a saved model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+BATCH = 4096  # reviews in memory at a time
 
-def load(model: Path | str) -> Callable[[Sequence[str], np.ndarray], np.ndarray]:
+
+def load(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
     """Return a function from reviews to the probability that each is positive.
 
-    The function takes the reviews as raw texts and as the encoder's rows of token ids, and uses
-    what the model was fitted on.
+    The function takes the reviews as raw texts and as the encoder's rows of token ids, and goes
+    through what the model was fitted on in batches: the other is not touched.
 
     Args:
         model: A saved network (`.keras`) or bag of words (`.skops`).
@@ -19,10 +23,17 @@ def load(model: Path | str) -> Callable[[Sequence[str], np.ndarray], np.ndarray]
         from sentiment import recurrent
 
         network = recurrent.predictor(recurrent.load(model))
-        return lambda texts, rows: recurrent.probabilities(network, rows)
+        predict, reads_rows = partial(recurrent.probabilities, network), True
+    else:
+        from sentiment import bag_of_words
 
-    from sentiment import bag_of_words
+        bag = bag_of_words.load(model)
+        predict, reads_rows = partial(bag_of_words.probabilities, bag), bag_of_words.reads_rows(bag)
 
-    bag = bag_of_words.load(model)
-    reads_rows = bag_of_words.reads_rows(bag)
-    return lambda texts, rows: bag_of_words.probabilities(bag, rows if reads_rows else texts)
+    def probabilities(texts: Iterable[str], rows: np.ndarray) -> np.ndarray:
+        texts = iter(texts)
+        batches = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
+        said = [predict(rows if reads_rows else [*islice(texts, BATCH)]) for rows in batches]
+        return np.concatenate(said)
+
+    return probabilities

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment.backend import keras
+from sentiment.backend import keras, tf
 from sentiment.encoding import OOV, Encoder, split_words
 
 
@@ -48,6 +48,23 @@ class Reader:
         """
         states = self._cell(self._embedding(rows))
         return Reading(np.asarray(states), np.asarray(self._output(states))[..., 0])
+
+    def influence(self, rows: np.ndarray) -> np.ndarray:
+        """Return how much the word at each step moves the network's answer.
+
+        Args:
+            rows: Token ids, of shape (reviews, steps).
+
+        Returns:
+            The length of the gradient of the log odds of praise by the word's vector, float32 of
+            shape (reviews, steps).
+        """
+        with tf.GradientTape() as tape:
+            vectors = self._embedding(rows)
+            tape.watch(vectors)
+            weights, bias = self._output.trainable_variables
+            log_odds = self._cell(vectors)[:, -1] @ weights + bias  # what the sigmoid is taken of
+        return np.linalg.norm(tape.gradient(log_odds, vectors), axis=-1)
 
 
 def neighbours(

@@ -546,20 +546,6 @@ def forward(embeddings, kernel, recurrent, bias, tokens):
     return last, states, path, places, first, order, inputs, words
 
 
-def every_state(embeddings, kernel, recurrent, bias, tokens):
-    """The states after each step (reviews, steps, units), from the arguments of `forward`."""
-    last, states, path, _, first, order, *_ = forward(embeddings, kernel, recurrent, bias, tokens)
-    units = last.shape[1]
-    every = np.empty((*tokens.shape, units), last.dtype)
-    for i, review in enumerate(order):
-        block, r = divmod(i, ROWS)
-        own = states[first[block] + ROWS + r : first[block + 1] : ROWS, :units]
-        start = tokens.shape[1] - len(own)
-        every[review, :start] = path[1 : start + 1, :units]
-        every[review, start:] = own
-    return every
-
-
 def backward(
     gradient, embeddings, kernel, recurrent, tokens,
     states, path, places, first, order, inputs, words,

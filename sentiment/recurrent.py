@@ -12,6 +12,8 @@ from sentiment.dataset import Dataset
 from sentiment.params import Train
 from sentiment.training import Batches, Checkpoint
 
+STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost as much as one batch
+
 
 def build(num_words: int, maxlen: int, settings: Train) -> keras.Model:
     """Return the untrained network, plain Keras.
@@ -62,7 +64,10 @@ def engine(model: keras.Model, settings: Train) -> keras.Model:
         "config": {"learning_rate": settings.learning_rate},
     }
     twin.compile(
-        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=["accuracy"]
+        optimizer=keras.optimizers.get(optimizer),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_PER_EXECUTION,
     )
     return twin
 
@@ -74,7 +79,7 @@ def fit(
     settings: Train,
     seed: int,
     checkpoint: Checkpoint,
-    on_epoch_end: Callable[[int, dict[str, float]], None],
+    on_epoch_end: Callable[[int, dict[str, float]], None] | None,
 ) -> keras.Model:
     """Train a network, from where `checkpoint` has it.
 
@@ -85,7 +90,8 @@ def fit(
         settings: Engine, optimiser, epochs and batch size.
         seed: Of the order of the rows.
         checkpoint: Afterwards has the history.
-        on_epoch_end: Called with the number of the epoch, from 0, and its metrics.
+        on_epoch_end: Called with the number of the epoch, from 0, and its metrics, unless it is
+            None.
 
     Returns:
         The network as it was after the epoch of the best validation accuracy.
@@ -96,8 +102,7 @@ def fit(
     twin.fit(
         batches,
         shuffle=False,  # the batches, that is; they are shuffled already
-        validation_data=validation,
-        validation_batch_size=settings.batch_size,
+        validation_data=Batches(validation, settings.batch_size, seed),
         initial_epoch=done,
         epochs=settings.epochs,
         callbacks=[

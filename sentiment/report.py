@@ -2,10 +2,11 @@
 
 import base64
 import io
+from collections.abc import Iterable
 from importlib.metadata import version
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,14 @@ from PIL import Image
 from sentiment import comparison, reading
 from sentiment.encoding import INDEX_FROM, PAD, Encoder
 from sentiment.evaluation import THRESHOLD
-from sentiment.figures import BLUE, MODELS, ORANGE
+from sentiment.figures import BLUE, COMPARED, MODELS, ORANGE
 
 TOLD = 4  # telling words for praise, and as many for blame, whose neighbours are shown
 PLAIN_WORDS = ("not", "but", "plot", "music")  # and these, for contrast
 NEIGHBOURS, FREQUENT = 6, 2000  # of each word, among this many of the most frequent tokens
 LONGEST, CANDIDATES = 80, 1000  # steps of a review to read word by word, and how many to choose of
 SHADES = 9  # of belief, from blame to praise
+Key = TypeVar("Key")
 VERSIONED = ("tensorflow", "keras", "scikit-learn", "numpy", "pandas", "dvc", "mlflow")
 
 
@@ -37,6 +39,7 @@ def render(**content: object) -> str:
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "data_uri": data_uri}
     shared = (axis, heat_map, readable, scores, shares, verdict, versions)
     environment.globals |= {function.__name__: function for function in shared}
+    environment.globals["COMPARED"] = COMPARED
     return environment.get_template("report.html.jinja").render(content)
 
 
@@ -55,10 +58,15 @@ class Score(NamedTuple):
     high: float
 
 
-def scores(metrics: dict) -> dict[str, Score]:
-    """Return each model's accuracy with its Wilson interval, from the metrics of `evaluate`."""
+def scores(metrics: dict, models: dict[str, tuple[str, str]] = MODELS) -> dict[str, Score]:
+    """Return each model's accuracy with its Wilson interval.
+
+    Args:
+        metrics: Of `evaluate`.
+        models: Each one's label and colour.
+    """
     table = {}
-    for name, (label, colour) in MODELS.items():
+    for name, (label, colour) in models.items():
         counts = metrics[name]["test"]["confusion"]
         right = counts["true_positives"] + counts["true_negatives"]
         reviews = sum(counts.values())
@@ -191,6 +199,31 @@ class Trace(NamedTuple):
         return min(int(self.beliefs[step] * SHADES), SHADES - 1)
 
 
+def candidates(encoder: Encoder, texts: Iterable[str]) -> dict[int, str]:
+    """Return the first texts that are short and without markup, by their numbers."""
+    short = (
+        (number, text)
+        for number, text in enumerate(texts)
+        if "<" not in text and len(encoder.sequence(text)) <= LONGEST
+    )
+    return dict(islice(short, CANDIDATES))
+
+
+def quoted(tables: dict[Key, pd.DataFrame], texts: Iterable[str]) -> dict[Key, pd.DataFrame]:
+    """Return tables of reviews with a column of their texts, of which no others are kept.
+
+    Args:
+        tables: A row for each review, by its number.
+        texts: Of all reviews, in the order of their numbers.
+    """
+    wanted = {number for table in tables.values() for number in table.index}
+    kept = {number: text for number, text in enumerate(texts) if number in wanted}
+    return {
+        key: table.assign(text=[kept[number] for number in table.index])
+        for key, table in tables.items()
+    }
+
+
 def traces(reader: reading.Reader, encoder: Encoder, reviews: pd.DataFrame) -> list[Trace]:
     """Return readings of a few short reviews.
 
@@ -200,11 +233,11 @@ def traces(reader: reading.Reader, encoder: Encoder, reviews: pd.DataFrame) -> l
     Args:
         reader: Of the network.
         encoder: The encoder that it was trained behind.
-        reviews: text, label, and the models' probabilities; a row for each review.
+        reviews: text, label, and the models' probabilities; a row for each of `candidates`.
     """
-    steps = np.array([len(encoder.sequence(text)) for text in reviews["text"]])
-    short = (steps <= LONGEST) & ~reviews["text"].str.contains("<", regex=False).to_numpy()
-    reviews = reviews[short][:CANDIDATES].reset_index(drop=True)
+    if reviews.empty:
+        return []
+    reviews = reviews.reset_index(drop=True)
     rows = encoder.rows(reviews["text"])
     read = reader.read(rows)
     movement = np.array(

@@ -52,6 +52,20 @@ def obtain(name: str, url: str, read: Callable[[Path], Content]) -> Content:
     )
 
 
+def download(url: str) -> Path:
+    """Return the file at an address; it is downloaded once, to the user's cache folder.
+
+    Raises:
+        UserError: if it cannot be had, with the reason.
+    """
+    try:
+        path = _download(pooch.utils.unique_file_name(url), url)
+    except (OSError, ValueError, requests.RequestException) as error:
+        raise UserError(f"{url} could not be had: {_reason(error)}") from None
+    print(f"{url}: kept as {path}; delete that to have it downloaded again")
+    return path
+
+
 def _sources(name: str, url: str) -> list[str]:
     mirror = os.environ.get("IMDB_MIRROR")
     beside = str(files.project_root() / MIRROR / name)

@@ -1,6 +1,7 @@
 """Where results are tracked: an MLflow server of the user's, or a SQLite file in the project."""
 
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def connect(source: str) -> None:
 
 def experiment_name(source: str) -> str:
     """Return the name of the experiment, and of the registered model, of a source of reviews."""
-    return "sentiment" if source == "imdb" else f"sentiment-{source}"
+    return "sentiment" if source == "imdb" else "-".join(["sentiment", *re.findall(r"\w+", source)])
 
 
 def _use(uri: str) -> None:

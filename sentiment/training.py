@@ -15,6 +15,7 @@ from sentiment.dataset import Dataset
 class Batches(keras.utils.PyDataset):
     """Batches in an order that depends on nothing but the seed and the epoch.
 
+    Rows are read from disk as they are needed; Keras would hold all of an array in memory.
     Keras's own shuffling goes on from a generator's state, which an interruption would lose.
     """
 

@@ -6,8 +6,11 @@ said of the validation rows before that is kept, as its only honest word on them
 """
 
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from sentiment import (
     bag_of_words,
@@ -21,11 +24,20 @@ from sentiment import (
     tracking,
 )
 from sentiment.dataset import Dataset
+from stages import paths
 
-WORDS, NGRAMS = "data/baseline/words.skops", "data/baseline/ngrams.skops"
-VALIDATION = "data/baseline/validation.npy"
+WORDS, NGRAMS = paths.MODELS["baseline_words"], paths.MODELS["baseline"]
+SEEDS, CANDIDATES = "data/baseline/seeds", "data/baseline/seeds/candidates.csv"
 TELLING = "data/baseline/telling.csv"
-ENCODER = "data/padded/encoder.json"
+
+
+class Bags(NamedTuple):
+    """What one seed gives: the bags, the n-grams' honest word on validation, what each C gave."""
+
+    words: Pipeline
+    ngrams: Pipeline
+    said: np.ndarray
+    candidates: pd.DataFrame
 
 
 def main() -> None:
@@ -35,36 +47,39 @@ def main() -> None:
     reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", "train")])
     texts = Dataset(reviews["text"].to_numpy(object), train.y)
 
-    build = partial(bag_of_words.words_model, settings.pad.num_words)
-    words = choose("words", settings.baseline.words.C, build, train, settings.validation_split)
-    options = settings.baseline.ngrams.model_dump(exclude={"C"})
-    build = partial(bag_of_words.ngrams_model, **options)
-    ngrams = choose("n-grams", settings.baseline.ngrams.C, build, texts, settings.validation_split)
-
-    unseen = dataset.divide(texts, settings.validation_split)[1].x
-    said = bag_of_words.probabilities(ngrams, unseen)
-    with files.npy_rows(VALIDATION, said.dtype.str, said.shape) as rows:
-        rows.write(said)
-    ngrams.fit(*texts)
-    bag_of_words.save(words, WORDS)
-    bag_of_words.save(ngrams, NGRAMS)
+    bags = {seed: fit(settings, seed, train, texts) for seed in settings.every_seed}
+    for seed, (words, ngrams, said, _) in bags.items():
+        at = partial(paths.of_seed, seed=seed, first=settings.seed)
+        bag_of_words.save(words, at(WORDS))
+        bag_of_words.save(ngrams, at(NGRAMS))
+        with files.npy_rows(at(paths.VALIDATION), said.dtype.str, said.shape) as rows:
+            rows.write(said)
     with files.atomic(TELLING) as path:
-        bag_of_words.telling_ngrams(ngrams, 25).to_csv(path, index=False, float_format="%.6g")
+        telling = bag_of_words.telling_ngrams(bags[settings.seed].ngrams, 25)
+        telling.to_csv(path, index=False, float_format="%.6g")
+    with files.atomic(f"{SEEDS}/candidates.csv") as path:
+        candidates = pd.concat({seed: made.candidates for seed, made in bags.items()})
+        candidates.to_csv(path, index_label=["seed", "model", "C"], float_format="%.6g")
+    files.keep_only(SEEDS, ["candidates.csv", *map(str, settings.every_seed[1:])])
     with store.tolerated():
         track()
 
 
-def choose(name: str, candidates, build, reviews: Dataset, validation_split: float):
-    """Return the model with the best C on the validation rows, having printed what each gave."""
-    model, scores = bag_of_words.choose(
-        candidates, build, *dataset.divide(reviews, validation_split)
+def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> Bags:
+    """Choose the C of both bags on the validation rows; fit that of n-grams on all rows then."""
+    fitted_on, validation = dataset.divide(train, settings.validation_split)
+    build = partial(bag_of_words.words_model, num_words=settings.pad.num_words, seed=seed)
+    words, of_words = bag_of_words.choose(settings.baseline.words.C, build, fitted_on, validation)
+    fitted_on, validation = dataset.divide(texts, settings.validation_split)
+    options = settings.baseline.ngrams.model_dump(exclude={"C"})
+    build = partial(bag_of_words.ngrams_model, seed=seed, **options)
+    ngrams, of_ngrams = bag_of_words.choose(
+        settings.baseline.ngrams.C, build, fitted_on, validation
     )
-    for C, score in scores.items():
-        print(
-            f"{name:<7} C = {C:<5} validation accuracy {score['accuracy']:.4f}, "
-            f"log loss {score['log_loss']:.4f}"
-        )
-    return model
+    said = bag_of_words.probabilities(ngrams, validation.x)
+    candidates = pd.concat({"words": of_words, "ngrams": of_ngrams}, names=["model"])
+    print(f"seed {seed}, on the validation rows:", candidates.round(4).to_string(), sep="\n")
+    return Bags(words, ngrams.fit(*texts), said, candidates)
 
 
 def track(lineage_of=lineage.of_stage) -> None:
@@ -72,8 +87,8 @@ def track(lineage_of=lineage.of_stage) -> None:
     with tracking.result("baseline", lineage_of("baseline")) as run:
         if run:
             tracking.log_reviews("data/raw/reviews.parquet")
-            registry.log_model("baseline", NGRAMS, ENCODER)
-            registry.log_model("baseline_words", WORDS, ENCODER)
+            registry.log_model("baseline", NGRAMS, paths.ENCODER)
+            registry.log_model("baseline_words", WORDS, paths.ENCODER)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """Compare the models on the test reviews: `python stages/evaluate.py`.
 
 The only stage that sees the test labels. The validation rows are scored beside them, for whoever
-has to choose between models.
+has to choose between models; here they choose the weight of the blend.
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from sentiment import (
+    blend,
     comparison,
     console,
     dataset,
@@ -25,17 +28,18 @@ from sentiment import (
     tracking,
 )
 from sentiment.dataset import Dataset
+from stages import paths
+from stages.paths import MODELS
 
-MODELS = {
-    "baseline": "data/baseline/ngrams.skops",
-    "baseline_words": "data/baseline/words.skops",
-    "recurrent": "data/rnn/model.keras",
-    "recurrent_best_epoch": "data/rnn/best.keras",
-}
+REVIEWS = "data/raw/reviews.parquet"
+ALL = [*MODELS, "blend"]
+BLENDED = ("recurrent_best_epoch", "baseline")
+REFITTED = ("baseline", "blend")  # on all training reviews, the blend in part
 BAGS = {"baseline": "the bag of n-grams", "baseline_words": "the bag of words"}
-NETWORKS = {
+COMPARED = {
     "recurrent": "The recurrent network after its last epoch",
     "recurrent_best_epoch": "The recurrent network after its best epoch",
+    "blend": "The blend of the network and the bag of n-grams",
 }
 CURVES = {
     "roc": evaluation.roc,
@@ -47,25 +51,107 @@ CURVES = {
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    reviews = pd.read_parquet("data/raw/reviews.parquet")
+    reviews = dataset.without_texts(REVIEWS)
     train = dataset.load("data/padded", "train")
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     rows = {"validation": validation, "test": dataset.load("data/padded", "test")}
 
-    predictions = predict(reviews[len(fitted_on.y) :], rows)
+    by_seed = {}
+    for seed in tqdm(settings.every_seed, unit=" seeds", disable=settings.seeds == 1):
+        at = partial(paths.of_seed, seed=seed, first=settings.seed)
+        by_seed[seed] = blended(predict(reviews[len(fitted_on.y) :], rows, at))
+    predictions, weight = by_seed[settings.seed]
     test = predictions[predictions.split == "test"]
-    right = comparison.correct(test, list(MODELS))
-    fitted = dict.fromkeys(MODELS, len(fitted_on.y)) | {"baseline": len(train.y)}
-    scores = {
-        "reviews": settings.fetch.source,
-        **{name: {"fitted_on": f"train rows 0 to {fitted[name] - 1}"} for name in MODELS},
-        "comparison": compare(right, settings.seed),
-        "slices": comparison.accuracy_by(slices(reviews, settings.pad.maxlen), right),
-    }
-    for split, part in predictions.groupby("split", sort=False):
-        for name in MODELS:
-            scores[name][split] = evaluation.scores(part.label.to_numpy(), part[name].to_numpy())
+    right = comparison.correct(test, ALL)
+    fitted = dict.fromkeys(ALL, len(fitted_on.y)) | dict.fromkeys(REFITTED, len(train.y))
+    counts = json.loads(Path("data/raw/counts.json").read_bytes())
+    scores = {"reviews": settings.fetch.source, "counts": counts}
+    for name in ALL:
+        scores[name] = {"fitted_on": f"train rows 0 to {fitted[name] - 1}"}
+        scores[name] |= evaluation.scores_by_split(predictions, name)
+    scores["blend"]["weight"] = weight
+    scores["comparison"] = compare(comparison.compare, right, settings.seed)
+    groups = slices(reviews[reviews.split == "test"], settings.pad.maxlen)
+    scores["slices"] = comparison.accuracy_by(groups, right[[*MODELS]])
+    if settings.seeds > 1:
+        scores["seeds"] = over_seeds({s: table for s, (table, _) in by_seed.items()}, settings.seed)
 
+    write(predictions, scores)
+    with store.tolerated():
+        track()
+
+
+def predict(
+    reviews: pd.DataFrame, rows: dict[str, Dataset], at: Callable[[str], str]
+) -> pd.DataFrame:
+    """Return the probabilities of one seed's models for the validation and the test reviews.
+
+    The bag of n-grams was fitted again on all training reviews: of the validation rows it has
+    spoken honestly before that, in its own stage.
+    """
+    split_of_each = np.repeat(list(rows), [len(part.y) for part in rows.values()])
+    predictions = reviews.assign(split=split_of_each)
+    for name, path in MODELS.items():
+        model = prediction.load(at(path))
+        texts = {
+            "validation": dataset.texts(REVIEWS, "train", reviews.index[0]),
+            "test": dataset.texts(REVIEWS, "test"),
+        }
+        said = {split: partial(model, texts[split], rows[split].x) for split in rows}
+        if name == "baseline":
+            said["validation"] = partial(np.load, at(paths.VALIDATION))
+        predictions[name] = np.concatenate([probabilities() for probabilities in said.values()])
+    return predictions
+
+
+def blended(predictions: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """Return the predictions with the blend's beside them, and the network's weight in it."""
+    validation = predictions[predictions.split == "validation"]
+    network, bag = BLENDED
+    weight = blend.choose_weight(validation[network], validation[bag], validation.label)
+    both = blend.blend(predictions[network], predictions[bag], weight)
+    return predictions.assign(blend=both), weight
+
+
+def compare(how: Callable[..., dict], right, seed: int) -> dict:
+    """Return how the networks and the blend compare with each bag, from whether each is right."""
+    return {
+        model: {
+            bag: how(right[model], right[bag], seed, called, than) for bag, than in BAGS.items()
+        }
+        for model, called in COMPARED.items()
+    }
+
+
+def over_seeds(predictions: dict[int, pd.DataFrame], seed: int) -> dict:
+    """Return how each model's accuracy varies with the seed, and how they compare for all that."""
+    tests = [table[table.split == "test"] for table in predictions.values()]
+    right = {name: np.array([comparison.correct(t, ALL)[name] for t in tests]) for name in ALL}
+    return {
+        "accuracy": comparison.spreads(predictions, ALL),
+        "comparison": compare(comparison.compare_over_seeds, right, seed),
+    }
+
+
+def slices(test: pd.DataFrame, maxlen: int) -> pd.DataFrame:
+    """Return the groups that each test review belongs to."""
+    encoder = encoding.Encoder.load(paths.ENCODER)
+    facts = np.fromiter(
+        (
+            (len(encoder.sequence(text)), comparison.has_negation(text), dataset.digest(text))
+            for text in dataset.texts(REVIEWS, "test")
+        ),
+        [("steps", "int32"), ("negated", "bool"), ("digest", "uint64")],
+    )
+    of_training = np.fromiter(map(dataset.digest, dataset.texts(REVIEWS, "train")), "uint64")
+    copied = np.isin(facts["digest"], of_training)
+    known = {"steps": facts["steps"], "negated": facts["negated"], "copied": copied}
+    return comparison.slices(test.assign(**known), maxlen)
+
+
+def write(predictions: pd.DataFrame, scores: dict) -> None:
+    """Write predictions, scores and curves, and print what is to be known first."""
+    test = predictions[predictions.split == "test"]
     for name, curve in CURVES.items():
         with files.atomic(f"data/evaluation/{name}.csv") as path:
             models = {model: test[model].to_numpy() for model in MODELS}
@@ -74,49 +160,11 @@ def main() -> None:
         predictions.to_parquet(path, index=False)
     with files.atomic("data/metrics.json") as path:
         path.write_text(json.dumps(scores, indent=2) + "\n")
-    for name in MODELS:
+    for name in ALL:
         print(f"{name:<21} test accuracy {scores[name]['test']['accuracy']:.4f}")
-    for bags in scores["comparison"].values():
-        print(*(compared["sentence"] for compared in bags.values()), sep="\n")
-    with store.tolerated():
-        track()
-
-
-def predict(reviews: pd.DataFrame, rows: dict[str, Dataset]) -> pd.DataFrame:
-    """Return each model's probabilities for the validation and the test reviews.
-
-    The bag of n-grams was fitted again on all training reviews: of the validation rows it has
-    spoken honestly before that, in its own stage.
-    """
-    predictions = reviews.drop(columns="text")
-    predictions["split"] = np.repeat(list(rows), [len(part.y) for part in rows.values()])
-    texts = {split: reviews.text[predictions.split == split] for split in rows}
-    for name, path in MODELS.items():
-        model = prediction.load(path)
-        said = {split: partial(model, texts[split], rows[split].x) for split in rows}
-        if name == "baseline":
-            said["validation"] = partial(np.load, "data/baseline/validation.npy")
-        predictions[name] = np.concatenate([probabilities() for probabilities in said.values()])
-    return predictions
-
-
-def compare(right: pd.DataFrame, seed: int) -> dict:
-    """Return how each network compares with each bag, from whether each is right."""
-    return {
-        network: {
-            bag: comparison.compare(right[network], right[bag], seed, called, than)
-            for bag, than in BAGS.items()
-        }
-        for network, called in NETWORKS.items()
-    }
-
-
-def slices(reviews: pd.DataFrame, maxlen: int) -> pd.DataFrame:
-    """Return the groups that each test review belongs to."""
-    train, test = (reviews[reviews.split == split] for split in ("train", "test"))
-    encoder = encoding.Encoder.load("data/padded/encoder.json")
-    steps = np.array([len(encoder.sequence(text)) for text in test.text])
-    return comparison.slices(test, test.text.isin(train.text).to_numpy(), steps, maxlen)
+    for compared in (scores["comparison"], scores.get("seeds", {}).get("comparison", {})):
+        for bags in compared.values():
+            print(*(pair["sentence"] for pair in bags.values()), sep="\n")
 
 
 def track(lineage_of=lineage.of_stage) -> None:
@@ -125,7 +173,8 @@ def track(lineage_of=lineage.of_stage) -> None:
     compared = lineage_of("evaluate")
     with tracking.result("comparison", compared) as run:
         if run:
-            tracking.log_scores({name: scores[name] for name in (*MODELS, "comparison")})
+            logged = scores.keys() & {*ALL, "comparison", "seeds"}
+            tracking.log_scores({name: scores[name] for name in logged})
     for kind, stage in (("baseline", "baseline"), ("recurrent", "train")):
         models = {name: scores[name] for name in MODELS if name.startswith(kind)}
         tracking.adopt(kind, lineage_of(stage), compared, models)

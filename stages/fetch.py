@@ -1,30 +1,89 @@
 """Fetch the reviews and the word index: `python stages/fetch.py`."""
 
 import json
+from pathlib import Path
 
-from sentiment import console, encoding, files, grammar, imdb, params, sources
+import pandas as pd
+
+from sentiment import (
+    console,
+    corpus,
+    dataset,
+    encoding,
+    files,
+    grammar,
+    imdb,
+    params,
+    sources,
+)
+
+RAW = Path("data/raw")
+WATCHED = Path("reviews")  # among the stage's deps, so that DVC sees changes of what is in it
 
 
 def main() -> None:
     settings = params.read()
-    if settings.fetch.source == "imdb":
-        read_archive = imdb.read_archive
-        archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
-        reviews = imdb.in_keras_order(archive)
-        word_index = sources.obtain(
-            imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index
-        )
-    else:
-        reviews = grammar.reviews(settings.seed)
-        ranks = encoding.rank_words(reviews.text[reviews.split == "train"])
-        word_index = json.dumps(ranks).encode()
+    dropped = 0
+    with files.atomic(RAW / "reviews.parquet") as path:
+        if settings.fetch.source == "imdb":
+            word_index = fetch_imdb(path)
+        elif settings.fetch.source == "sample":
+            grammar.reviews(settings.seed).to_parquet(path, index=False)
+            word_index = rank_words(path)
+        else:
+            dropped = fetch_own(path, settings)
+            word_index = rank_words(path)
+        counts = count(path, dropped)
 
-    with files.atomic("data/raw/reviews.parquet") as path:
-        reviews.to_parquet(path, index=False)
-    with files.atomic("data/raw/word_index.json") as path:
+    with files.atomic(RAW / "word_index.json") as path:
         path.write_bytes(word_index)
-    for split, rows in reviews.groupby("split", sort=False):
-        print(f"{len(rows):,} {split} reviews, {rows.label.sum():,} of them positive")
+    with files.atomic(RAW / "counts.json") as path:
+        path.write_text(json.dumps(counts, indent=2) + "\n")
+    for split in ("train", "test"):
+        print(
+            "{reviews:,} {0} reviews, {positive:,} of them positive".format(split, **counts[split])
+        )
+    if dropped:
+        print(f"{dropped:,} more were dropped from training: their very text is in test")
+
+
+def fetch_imdb(path: Path) -> bytes:
+    """Write the real reviews; return the word index."""
+    archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], imdb.read_archive)
+    imdb.in_keras_order(archive).to_parquet(path, index=False)
+    return sources.obtain(imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index)
+
+
+def fetch_own(path: Path, settings: params.Params) -> int:
+    """Write the user's reviews; return how many were dropped."""
+    source = settings.fetch.source
+    if "://" in source:
+        paths = [sources.download(source)]
+    else:
+        paths = corpus.find(source)
+        if not all(WATCHED.resolve() in found.resolve().parents for found in paths):
+            print(
+                f"note: DVC notices changes only in {WATCHED}/: after one of {source}, "
+                "run `dvc repro --force fetch`, then `dvc repro`"
+            )
+    with corpus.read(paths, settings.fetch, RAW) as reviews:
+        splits, dropped = reviews.divide(settings.fetch.test_share, settings.seed)
+        reviews.write(path, splits)
+        print("labels: {} is negative, {} is positive".format(*map(repr, reviews.labels)))
+    return dropped
+
+
+def rank_words(path: Path) -> bytes:
+    """Return the word index of the training reviews in Keras's convention, as JSON."""
+    return json.dumps(encoding.rank_words(dataset.texts(path, "train"))).encode()
+
+
+def count(path: Path, dropped: int) -> dict:
+    """Return how many reviews were read, dropped, and written of each split and label."""
+    labels = pd.read_parquet(path, columns=["split", "label"]).groupby("split", sort=False).label
+    counts = labels.agg(reviews="size", positive="sum").to_dict("index")
+    read = sum(split["reviews"] for split in counts.values()) + dropped
+    return {"read": read, "dropped_from_training": dropped, **counts}
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from sentiment import console, encoding, files, params
+from sentiment import console, dataset, encoding, files, params
 
-BATCH = 2000  # reviews in memory at a time
+REVIEWS = "data/raw/reviews.parquet"
 
 
 def main() -> None:
     settings = params.read().pad
     word_index = encoding.read_word_index("data/raw/word_index.json")
     encoder = encoding.Encoder(word_index, **settings.model_dump())
-    reviews = pq.ParquetFile("data/raw/reviews.parquet")
-    counts = reviews.read(["split"]).column("split").value_counts().to_pylist()
+    counts = pq.read_table(REVIEWS, columns=["split"]).column("split").value_counts().to_pylist()
     sizes = {count["values"]: count["counts"] for count in counts}
 
     with ExitStack() as stack, tqdm(total=sum(sizes.values()), unit=" reviews") as progress:
@@ -26,11 +25,11 @@ def main() -> None:
 
         x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
         y = {s: output(f"y_{s}", "int8", n) for s, n in sizes.items()}
-        for batch in reviews.iter_batches(BATCH, columns=["split", "label", "text"]):
-            for split, rows in batch.to_pandas().groupby("split"):
+        for batch in dataset.stream(REVIEWS, ["split", "label", "text"]):
+            for split, rows in batch.groupby("split"):
                 x[split].write(encoder.rows(rows.text))
                 y[split].write(rows.label.to_numpy(np.int8))
-            progress.update(batch.num_rows)
+            progress.update(len(batch))
 
     with files.atomic("data/padded/encoder.json") as path:
         encoder.save(path)

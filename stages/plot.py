@@ -1,12 +1,12 @@
 """Draw the figures: `python stages/plot.py`."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from sentiment import console, encoding, figures, files, lineage, params, store, tracking
+from sentiment import console, dataset, encoding, figures, files, lineage, params, store, tracking
 
 HISTORY = "data/plots/history.png"
 COMPARISON = [
@@ -17,10 +17,10 @@ COMPARISON = [
 
 def main() -> None:
     settings = params.read()
-    store.connect(settings.fetch.source)
-    caption = {"imdb": "IMDB reviews", "sample": "the built-in sample, not real reviews"}[
-        settings.fetch.source
-    ]
+    source = settings.fetch.source
+    store.connect(source)
+    named = {"imdb": "IMDB reviews", "sample": "the built-in sample, not real reviews"}
+    caption = named.get(source, source)
     curves = {
         name: pd.read_csv(f"data/evaluation/{name}.csv")
         for name in ("roc", "precision_recall", "calibration")
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def review_lengths(path: str) -> pd.DataFrame:
-    """Return split and number of words of each review."""
-    tables = []
-    for batch in pq.ParquetFile(path).iter_batches(columns=["split", "text"]):
-        table = batch.to_pandas()
-        words = [len(encoding.split_words(text)) for text in table.text]
-        tables.append(pd.DataFrame({"split": table.split, "words": words}))
-    return pd.concat(tables)
+    """Return how many reviews each split has of each number of words."""
+    reviews = Counter()
+    for batch in dataset.stream(path, ["split", "text"]):
+        words = (len(encoding.split_words(text)) for text in batch.text)
+        reviews.update(zip(batch.split, words, strict=True))
+    rows = [(split, words, count) for (split, words), count in reviews.items()]
+    return pd.DataFrame(rows, columns=["split", "words", "reviews"])
 
 
 def track(lineage_of=lineage.of_stage) -> None:

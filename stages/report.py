@@ -1,6 +1,7 @@
 """Show it all on one page: `python stages/report.py`, then open data/report/index.html."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from sentiment import (
     comparison,
     console,
+    dataset,
     encoding,
     files,
     lineage,
@@ -18,16 +20,10 @@ from sentiment import (
     store,
     tracking,
 )
+from stages import paths
 
 REPORT = "data/report/index.html"
-NETWORK, ENCODER = "data/rnn/model.keras", "data/padded/encoder.json"
-MADE_FROM = (
-    "data/raw/reviews.parquet",
-    "data/baseline/ngrams.skops",
-    "data/baseline/words.skops",
-    NETWORK,
-    "data/rnn/best.keras",
-)
+MADE_FROM = ("data/raw/reviews.parquet", *paths.MODELS.values())
 FIGURES = ("history", "roc", "calibration")
 DISAGREEING = (("recurrent", "baseline_words"), ("baseline_words", "recurrent"))
 TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
@@ -36,10 +32,12 @@ TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    texts = pd.read_parquet("data/raw/reviews.parquet", columns=["id", "text"])
     predictions = pd.read_parquet("data/evaluation/predictions.parquet")
-    test = predictions[predictions.split == "test"].merge(texts, on="id")
-    encoder, network = encoding.Encoder.load(ENCODER), recurrent.load(NETWORK)
+    test = predictions[predictions.split == "test"].reset_index(drop=True)
+    mistakes = {model: comparison.mistakes(test, model, REVIEWS) for model in report.MODELS}
+    only_right = {pair: comparison.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING}
+    encoder = encoding.Encoder.load(paths.ENCODER)
+    network = recurrent.load(paths.MODELS["recurrent"])
     reader = reading.Reader(network) if reading.is_readable(network) else None
     telling = report.sides(pd.read_csv("data/baseline/telling.csv"), TERMS)
     made = lineage.of_stage("report")
@@ -50,9 +48,9 @@ def main() -> None:
         figures={name: Path(f"data/plots/{name}.png").read_bytes() for name in FIGURES},
         history=report.learning(pd.read_csv("data/rnn/history.csv")),
         telling=telling,
-        mistakes={model: comparison.mistakes(test, model, REVIEWS) for model in report.MODELS},
-        only_right={pair: comparison.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING},
-        traces=report.traces(reader, encoder, test) if reader else [],
+        mistakes=report.quoted(mistakes, texts()),
+        only_right=report.quoted(only_right, texts()),
+        traces=traces(reader, encoder, test) if reader else [],
         neighbours=report.neighbourhoods(reader.vectors, encoder, telling) if reader else {},
         parameters=made.params,
         made_from={path: made.deps[path] for path in MADE_FROM},
@@ -62,6 +60,19 @@ def main() -> None:
     print(f"open {REPORT}")
     with store.tolerated():
         track()
+
+
+def texts() -> Iterator[str]:
+    """Yield the texts of the test reviews."""
+    return dataset.texts("data/raw/reviews.parquet", "test")
+
+
+def traces(
+    reader: reading.Reader, encoder: encoding.Encoder, test: pd.DataFrame
+) -> list[report.Trace]:
+    """Return readings of a few short reviews."""
+    short = report.candidates(encoder, texts())
+    return report.traces(reader, encoder, test.loc[[*short]].assign(text=[*short.values()]))
 
 
 def track(lineage_of=lineage.of_stage) -> None:

@@ -16,11 +16,22 @@ from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import sync_playwright
 
 from sentiment import params, workspace
 
 PROJECT = Path(__file__).parents[1]
 EPOCHS = 6
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 OURS = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTEST_CURRENT_TEST")
 
 
@@ -115,6 +126,17 @@ def cluster(monkeypatch) -> Iterator:
         nodes.add_node(**node)
         yield nodes
         nodes.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
 
 
 @contextmanager

@@ -32,6 +32,7 @@ OPTIONS = {
     "naive_bayes": True,
     "tfidf": True,
     "classifier": "logistic",
+    "seed": 0,
 }
 
 
@@ -133,7 +134,7 @@ def test_words_model_learns_a_telling_word():
     x = rng.integers(4, 20, (200, 12)).astype(np.int32)
     y = rng.integers(0, 2, 200).astype(np.int8)
     x[y == 1, 5] = 3
-    model = bag_of_words.words_model(20, 1.0).fit(x[:100], y[:100])
+    model = bag_of_words.words_model(1.0, num_words=20, seed=0).fit(x[:100], y[:100])
     assert model.score(x[100:], y[100:]) == 1
 
 
@@ -160,8 +161,8 @@ def test_choose_takes_the_lowest_log_loss_and_never_fits_on_validation_rows():
     build = partial(bag_of_words.ngrams_model, **OPTIONS)
     model, scores = bag_of_words.choose((0.001, 10.0), build, rows, unseen)
     assert model[-1].C == 10
-    assert scores[10.0]["log_loss"] < scores[0.001]["log_loss"]
-    assert scores[10.0]["accuracy"] == model.score(*unseen) == 1
+    assert scores.log_loss[10.0] < scores.log_loss[0.001]
+    assert scores.accuracy[10.0] == model.score(*unseen) == 1
     np.testing.assert_array_equal(
         bag_of_words.probabilities(model, unseen.x),
         bag_of_words.probabilities(build(10.0).fit(*rows), unseen.x),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import PROJECT
 
 from sentiment import console
 
@@ -62,6 +63,26 @@ def test_keyboard_interrupt_is_a_calm_word_and_code_130():
     assert process.returncode == 130
     assert "interrupted" in stderr
     assert "Traceback" not in stderr
+
+
+def test_an_interrupt_within_executed_source_has_code_130_too(tmp_path):
+    source = "import signal; signal.raise_signal(signal.SIGINT)"
+    (tmp_path / "interrupted.py").write_text(
+        "from sentiment import console\n"
+        "def main():\n"
+        "    print('kept')\n"
+        f"    exec({source!r})\n"
+        "console.run(main)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 130
+    assert finished.stdout == "kept\n"
+    assert "interrupted" in finished.stderr
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path):

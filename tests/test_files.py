@@ -163,3 +163,12 @@ def test_addresses_become_ordinals_in_order_of_appearance():
     text, ordinals = files.renumber('{"id": 9871, "of": 1234, "see": 9871, "size": 12}', r"\d{4}")
     assert text == '{"id": 0, "of": 1, "see": 0, "size": 12}'
     assert ordinals == {"9871": "0", "1234": "1"}
+
+
+def test_keep_only_removes_files_and_folders_of_other_names(tmp_path):
+    for name in ("kept/43/model", "kept/44/model", "kept/history", "kept/old", "beside/it"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("content")
+    files.keep_only(tmp_path / "kept", ["history", "43", "not there"])
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"kept/43/model", "kept/history", "beside/it"}

@@ -3,6 +3,7 @@ import json
 import subprocess
 
 import pytest
+from ruamel.yaml import YAML
 
 from sentiment import lineage
 from sentiment.console import UserError
@@ -78,6 +79,24 @@ def test_a_stages_lineage_is_its_parameters_and_files():
 def test_the_md5_is_that_of_the_bytes(project):
     (project / "crlf").write_bytes(b"a\r\n")
     assert lineage.md5("crlf") == hashlib.md5(b"a\r\n").hexdigest()
+
+
+def test_the_md5_of_a_folder_is_the_one_that_dvc_records(finished, project, monkeypatch):
+    monkeypatch.chdir(finished.root)
+    lock = YAML(typ="safe").load(finished.root / "dvc.lock")["stages"]
+    recorded = {out["path"]: out["md5"] for out in lock["train"]["outs"]}
+    assert recorded["data/rnn/seeds"].endswith(".dir")
+    assert lineage.of_stage("train").outs == recorded
+
+
+def test_the_md5_of_a_folder_is_that_of_all_files_below_it(project):
+    (project / "data/seeds/43").mkdir(parents=True)
+    (project / "data/seeds/43/model").write_text("weights")
+    one = lineage.md5("data/seeds")
+    (project / "data/seeds/44").mkdir()
+    assert lineage.md5("data/seeds") == one
+    (project / "data/seeds/44/model").write_text("weights")
+    assert lineage.md5("data/seeds") != one
 
 
 def test_a_file_that_is_not_there_is_told(project):

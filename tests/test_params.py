@@ -56,6 +56,11 @@ def test_the_projects_own_parameters_are_valid():
     assert params.read("params.yaml").train.units == 28
 
 
+def test_seeds_follow_the_first(read):
+    assert list(read(PROJECT).every_seed) == [42]
+    assert list(read(having("seeds", "3")).every_seed) == [42, 43, 44]
+
+
 def test_parameters_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         params.read("params.yaml").train.units = 29
@@ -114,6 +119,8 @@ def test_dvc_reads_the_same_values(tmp_path, read):
         ),
         ("train.learning_rate", "0", "train.learning_rate = 0: input should be greater than 0"),
         ("validation_split", "1", "validation_split = 1: input should be less than 1"),
+        ("seeds", "0", "seeds = 0: input should be greater than or equal to 1"),
+        ("seeds", "1001", "seeds = 1001: input should be less than or equal to 1000"),
         ("seed", "-1", "seed = -1: input should be greater than or equal to 0"),
         ("seed", "4294967296", "seed = 4294967296: input should be less than 4294967296"),
         (
@@ -121,7 +128,8 @@ def test_dvc_reads_the_same_values(tmp_path, read):
             "sgdx",
             "train.optimizer = 'sgdx': input should be 'rmsprop', 'adam' or",
         ),
-        ("fetch.source", "imbd", "fetch.source = 'imbd': input should be 'imdb' or 'sample'"),
+        ("fetch.source", "7", "fetch.source = 7: input should be a valid string"),
+        ("fetch.test_share", "1.0", "fetch.test_share = 1.0: input should be less than 1"),
         ("pad.padding", "", "pad.padding = None: input should be 'pre' or 'post'"),
         ("pad.skip_top", "10000", "pad.skip_top = 10000: should be less than num_words"),
         ("baseline.words.C", "[]", "baseline.words.C = []: tuple should have at least 1 item"),
@@ -147,6 +155,13 @@ def test_a_misspelt_key_is_told_and_the_missing_one_too(refusal):
     message = refusal(PROJECT.replace("units:", "unitz:"))
     assert "train.unitz is not a parameter: check its spelling" in message
     assert "train.units is missing" in message
+
+
+def test_the_last_seed_is_a_seed_too(refusal, read):
+    most = having("seed", str(2**32 - 2))
+    assert read(most.replace("seeds: 1 ", "seeds: 2 ")).every_seed[-1] == 2**32 - 1
+    message = refusal(most.replace("seeds: 1 ", "seeds: 3 "))
+    assert "seeds = 3: should lead to no seed above 4294967295" in message
 
 
 def test_all_faults_are_told_at_once(refusal):

@@ -20,8 +20,9 @@ def ran(output: str) -> list[str]:
 
 def outputs(project) -> dict[str, bytes]:
     stages = YAML(typ="safe").load(project.root / "dvc.lock")["stages"].values()
-    paths = [out["path"] for stage in stages for out in stage.get("outs", [])]
-    return {path: (project.root / path).read_bytes() for path in paths}
+    paths = [project.root / out["path"] for stage in stages for out in stage.get("outs", [])]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+    return {str(file): file.read_bytes() for file in files}
 
 
 def test_every_stage_leaves_its_outputs(finished):
@@ -71,6 +72,48 @@ def test_changed_units_are_seen(project):
     assert change == {"params.yaml": {"train.units": {"old": 28, "new": 12, "diff": -16}}}
     # The report shows the parameters; what is made from the network is not known to change yet.
     assert set(json.loads(project.dvc("status", "--json"))) == {"train", "report"}
+
+
+def own_reviews(path, count: int) -> None:
+    """Write reviews that are all different, each with a number for a word."""
+    words = ["plum", "pear", "fig"]
+    lines = [f"{words[i % 3]} plum number{i},{'neg' if i % 2 else 'pos'}" for i in range(count)]
+    path.write_text("\n".join(["comment,label", *lines]) + "\n")
+
+
+def test_reviews_of_ones_own_go_through_and_their_changes_are_seen(project):
+    own = project.root / "reviews/own.csv"
+    own_reviews(own, 200)
+    values = {"fetch.source": "reviews/own.csv", "fetch.text": "comment"}
+    params.override(project.root / "params.yaml", values)
+    assert ran(project.dvc("repro", "pad")) == ["fetch", "pad"]
+    counts = json.loads((project.root / "data/raw/counts.json").read_bytes())
+    assert counts == {
+        "read": 200,
+        "dropped_from_training": 0,
+        "train": {"reviews": 160, "positive": 80},
+        "test": {"reviews": 40, "positive": 20},
+    }
+    ranks = json.loads((project.root / "data/raw/word_index.json").read_bytes())
+    assert ranks["plum"] == 1
+    assert sorted(ranks.values()) == list(range(1, 3 + 160 + 1))  # of the training words alone
+    # Plum, the most frequent word, is 1 + 3 in Keras's convention, after 1 for the start.
+    first = np.load(project.root / "data/padded/x_train.npy")[0]
+    assert first[first > 0].tolist()[0::2][:2] == [1, 4]
+
+    assert ran(project.dvc("repro", "pad")) == []
+    own_reviews(own, 202)
+    status = json.loads(project.dvc("status", "--json", "fetch"))
+    assert status["fetch"] == [{"changed deps": {"reviews": "modified"}}]
+
+
+def test_reviews_elsewhere_are_said_not_to_be_watched(project, tmp_path):
+    own_reviews(tmp_path / "own.csv", 200)
+    values = {"fetch.source": str(tmp_path / "own.csv"), "fetch.text": "comment"}
+    params.override(project.root / "params.yaml", values)
+    said = project.python("-m", "stages.fetch")
+    assert "note: DVC notices changes only in reviews/" in said
+    assert "160 train reviews, 80 of them positive" in said
 
 
 @pytest.mark.slow

@@ -48,6 +48,20 @@ def test_states_and_beliefs_are_those_of_the_recurrence():
     np.testing.assert_allclose(found.beliefs, beliefs, atol=1e-5)
 
 
+def test_influence_is_the_gradient_through_all_later_steps():
+    model = network()
+    _, W, U, _, V, _ = model.get_weights()
+    states, _ = recurrence(model, rows())
+    moved = np.broadcast_to(V[:, 0], (5, UNITS))  # how the log odds move with the last state
+    lengths = []
+    for step in reversed(range(STEPS)):
+        moved = moved * (1 - states[:, step] ** 2)
+        lengths.insert(0, np.linalg.norm(moved @ W.T, axis=1))
+        moved = moved @ U.T
+    found = reading.Reader(model).influence(rows())
+    np.testing.assert_allclose(found, np.stack(lengths, axis=1), rtol=1e-4)
+
+
 @pytest.mark.parametrize("layer", [keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM])
 def test_the_last_belief_is_the_network_s_answer(layer):
     model = network(layer)

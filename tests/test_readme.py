@@ -12,7 +12,7 @@ from scripts import readme
 
 README = Path("README.md").read_text()
 MAKEFILE = Path("Makefile").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ray.md", "docs/reliability.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *map(str, sorted(Path("docs").glob("*.md")))]
 
 
 def test_results_are_those_of_the_committed_metrics():
@@ -24,6 +24,13 @@ def test_figure_is_that_of_the_committed_run():
     drawn = {out["path"]: out["md5"] for out in lock["stages"]["plot"]["outs"]}
     shown = hashlib.md5(Path("docs/history.png").read_bytes()).hexdigest()
     assert shown == drawn["data/plots/history.png"]
+
+
+def test_the_network_explained_is_that_of_the_committed_run():
+    lock = YAML(typ="safe").load(Path("dvc.lock"))
+    trained = {out["path"]: out["md5"] for out in lock["stages"]["train"]["outs"]}
+    path, md5 = re.search(r"`(data/rnn/.*)` (\w+)", Path("docs/recurrence.md").read_text()).groups()
+    assert trained[path] == md5
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

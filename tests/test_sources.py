@@ -120,6 +120,24 @@ def test_a_second_clone_downloads_nothing(server, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_an_address_is_downloaded_once_under_a_name_of_its_own(server, cache, capsys):
+    path = sources.download(server.url)
+    assert path.read_bytes() == CONTENT
+    assert path.parent == cache
+    assert path.name.endswith(NAME)
+    assert sources.download(server.url) == path
+    assert server.requests == 1
+    assert f"{server.url}: kept as {path}; delete that" in capsys.readouterr().out
+    assert sources.download(f"{server.url}?of=another") != path
+
+
+def test_an_address_that_gives_nothing_is_told(server, cache):
+    server.answer = missing
+    with pytest.raises(UserError, match=r"could not be had: 404 Client Error"):
+        sources.download(server.url)
+    assert files_in(cache) == []
+
+
 def test_a_server_that_fails_once_is_asked_again(server):
     server.answer = failing_once
     assert sources.obtain(NAME, server.url, verified) == CONTENT

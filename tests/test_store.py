@@ -23,6 +23,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 def test_each_source_has_an_experiment_of_its_own():
     assert store.experiment_name("imdb") == "sentiment"
     assert store.experiment_name("sample") == "sentiment-sample"
+    assert store.experiment_name("reviews/*.csv") == "sentiment-reviews-csv"
+    assert store.experiment_name("https://a.org/r.csv?x='1'") == "sentiment-https-a-org-r-csv-x-1"
 
 
 def test_several_processes_may_create_the_store_at_once(folder):

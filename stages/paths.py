@@ -1,0 +1,21 @@
+"""Where the models lie, for the stages that make and read them, and for whoever asks them."""
+
+from pathlib import PurePosixPath
+
+MODELS = {
+    "baseline": "data/baseline/ngrams.skops",
+    "baseline_words": "data/baseline/words.skops",
+    "recurrent": "data/rnn/model.keras",
+    "recurrent_best_epoch": "data/rnn/best.keras",
+}
+ENCODER = "data/padded/encoder.json"
+VALIDATION = "data/baseline/validation.npy"  # what the bag of n-grams said before it was refitted
+
+
+def of_seed(path: str, seed: int, first: int) -> str:
+    """Return where a file of one seed is: the first seed's at `path`, another's further down.
+
+    `data/rnn/model.keras` of seed 43, where the first is 42, is `data/rnn/seeds/43/model.keras`.
+    """
+    file = PurePosixPath(path)
+    return path if seed == first else str(file.parent / "seeds" / str(seed) / file.name)

@@ -1,0 +1,63 @@
+"""The test reviews serve no choice: what comes before the comparison does not depend on them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import PROJECT
+from ruamel.yaml import YAML
+
+from stages import evaluate
+
+STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
+TEST = {"data/padded/x_test.npy", "data/padded/y_test.npy"}
+
+
+def files(project) -> dict[str, bytes]:
+    paths = [path for path in (project.root / "data").rglob("*") if path.is_file()]
+    return {str(path.relative_to(project.root)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def spoilt(project):
+    """A copy whose test reviews have texts without meaning, and the other labels and ratings."""
+    path = project.root / "data/raw/reviews.parquet"
+    reviews = pd.read_parquet(path)
+    test = reviews["split"] == "test"
+    words = np.random.default_rng(0).choice(["superb", "dull", "zzz", "!"], (test.sum(), 9))
+    reviews.loc[test, "text"] = [" ".join(text) for text in words]
+    reviews.loc[test, "label"] = 1 - reviews["label"]
+    reviews.loc[test, "rating"] = 11 - reviews["rating"]
+    reviews.to_parquet(path, index=False)
+    project.python("-m", "stages.pad")
+    return project
+
+
+def test_only_the_comparison_has_the_padded_test_reviews_among_its_inputs():
+    assert [name for name, stage in STAGES.items() if TEST & {*stage["deps"]}] == ["evaluate"]
+
+
+@pytest.mark.parametrize("stage", ["baseline", pytest.param("train", marks=pytest.mark.slow)])
+def test_other_test_reviews_give_the_same_models_to_the_byte(finished, spoilt, stage):
+    for name in (next(iter(out)) for out in STAGES[stage]["outs"]):
+        path = spoilt.root / name
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            file.unlink()
+    spoilt.python("-m", f"stages.{stage}")
+    before, after = files(finished), files(spoilt)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {"data/raw/reviews.parquet", *TEST}
+
+
+def test_the_blends_weight_is_chosen_on_the_validation_rows():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 400)
+    known = np.clip(labels + generator.normal(0, 0.4, 400), 0.01, 0.99)
+    table = pd.DataFrame({"split": np.repeat(["validation", "test"], 200), "label": labels})
+    table = table.assign(recurrent_best_epoch=known, baseline=generator.random(400))
+    otherwise = table.copy()
+    otherwise.loc[200:, "label"] = 1 - table.label
+    otherwise.loc[200:, "recurrent_best_epoch"] = 1 - known[200:]
+    (_, weight), (_, weight_then) = map(evaluate.blended, (table, otherwise))
+    assert weight == weight_then
+    swapped = table.assign(split=table.split[::-1].to_numpy())[::-1]
+    assert evaluate.blended(otherwise.assign(split=swapped.split.to_numpy()))[1] != weight

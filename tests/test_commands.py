@@ -1,0 +1,109 @@
+"""Every command of the documents, run as a person would, in a copy of the project."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{p.name}" for p in Path("docs").glob("*.md")),
+]
+OWN = "docs/your-own-reviews.md"  # its commands are run one by one, and looked at
+# Servers, and what would run these very tests: the file that runs the command instead, or the test.
+ELSEWHERE = {
+    "make repro": ".ci/run",
+    "make test": ".ci/run",
+    "make lint": ".ci/run",
+    "make test-slow": ".ci/run",
+    "make verify": "tests/test_reliability.py::test_a_rerun_elsewhere_is_identical",
+    "source .venv/bin/activate": ".github/workflows/ci.yaml",
+    "make ui": "tests/test_ui.py::test_the_runs_are_seen_in_a_browser",
+    "export MLFLOW_TRACKING_URI=http://127.0.0.1:5001": (
+        "tests/test_tracking.py::test_a_server_that_is_lost_in_training_costs_nothing"
+    ),
+    "mlflow server": "tests/test_tracking.py::test_a_server_that_is_lost_in_training_costs_nothing",
+    "mlflow models serve": "tests/test_serving.py::test_a_model_answers_over_http",
+    "curl http://127.0.0.1:5002/invocations": (
+        "tests/test_serving.py::test_a_model_answers_over_http"
+    ),
+}
+FILES = {"review.txt": "Superb, and never dull.\n", "reviews.csv": "text\nNot bad at all.\n"}
+SHELL = 'make() { command make --old-file=.venv/.installed "$@"; }'  # the environment is there
+LONGEST = "600"  # seconds; a server would never end
+
+
+def commands(document: str) -> list[str]:
+    """Return the commands of a document's console blocks, without comments."""
+    blocks = re.findall(r"```console\n(.*?)```", Path(document).read_text(), re.DOTALL)
+    here_document = r".* <<'END'\n(?s:.*?)\nEND$"
+    found = re.findall(rf"^\$ ({here_document}|(?:.*\\\n)*.*)", "\n".join(blocks), re.MULTILINE)
+    return [re.sub(r"\s+#.*$", "", command) for command in found]
+
+
+def elsewhere(command: str) -> str | None:
+    """Return what else runs a command: the command itself is named, or what it begins with."""
+    return next(
+        (by for start, by in ELSEWHERE.items() if f"{command} ".startswith(f"{start} ")), None
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_is_run_elsewhere_is(document):
+    for command in commands(document):
+        if by := elsewhere(command):
+            path, _, test = by.partition("::")
+            text = Path(path).read_text()
+            assert f"def {test}(" in text if test else command in text, command
+
+
+def test_nothing_is_excepted_that_no_document_has():
+    written = [f"{command} " for document in DOCUMENTS for command in commands(document)]
+    for start in ELSEWHERE:
+        assert any(command.startswith(f"{start} ") for command in written), start
+
+
+RUN_HERE = [d for d in DOCUMENTS if d != OWN and not all(map(elsewhere, commands(d)))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", RUN_HERE)
+def test_every_command_runs(project, document):
+    for name, content in FILES.items():
+        (project.root / name).write_text(content)
+    for command in commands(document):
+        if not elsewhere(command):
+            on_sample = command.replace("models:/sentiment@", "models:/sentiment-sample@")
+            script = f"{SHELL}\nset -euo pipefail\n{on_sample}"
+            project.run("timeout", LONGEST, "bash", "-c", script, BROWSER="true")
+
+
+@pytest.mark.slow
+def test_reviews_of_ones_own_go_from_a_file_to_a_report(project):
+    make, repro, ask, change, status, spoil, refused = commands(OWN)
+
+    def run(command: str) -> str:
+        return project.run("bash", "-c", command).stdout
+
+    run(make)
+    assert "labels: 'neg' is negative, 'pos' is positive" in run(repro)
+    assert project.metrics["counts"] == {
+        "read": 648,
+        "dropped_from_training": 0,
+        "train": {"reviews": 518, "positive": 259},
+        "test": {"reviews": 130, "positive": 65},
+    }
+    report = (project.root / "data/report/index.html").read_text()
+    assert "<code>reviews/restaurants.csv</code>" in report
+    assert re.search(r"^baseline +positive", run(ask), re.MULTILINE)
+
+    assert run(status) == "Data and pipelines are up to date.\n"
+    run(change)
+    assert re.search(r"modified: +reviews", run(status))
+    before = (project.root / "data/raw/reviews.parquet").read_bytes()
+    run(spoil)
+    told = run(refused)
+    assert "reviews/restaurants.csv, line 651: 'mixed' is a third label" in told
+    assert told.endswith("No harm done.\n")
+    assert (project.root / "data/raw/reviews.parquet").read_bytes() == before
