@@ -1,4 +1,4 @@
-"""Ask the models about a text of one's own: the command `sentiment`."""
+"""Ask the models about a text of one's own, or many: the command `sentiment`."""
 
 import argparse
 import json
@@ -17,7 +17,27 @@ READ = "recurrent"  # whose belief is traced
 
 def main() -> None:
     """Run the command with the arguments of the process."""
-    console.run(ask)
+    console.run(score if sys.argv[1:2] == ["score"] else ask)
+
+
+def score() -> None:
+    """Score a folder of Parquet by one of the models."""
+    command = argparse.ArgumentParser(
+        prog="sentiment score",
+        description="Add label and probability to the reviews in a folder of Parquet.",
+    )
+    command.add_argument("source", type=Path, help="the folder to read")
+    command.add_argument("target", type=Path, help="the folder to make, of files of the same names")
+    command.add_argument("--text", default="text", help="the column of texts")
+    command.add_argument("--model", default="recurrent", choices=MODELS)
+    arguments = command.parse_args(sys.argv[2:])
+    from sentiment import scoring
+
+    model, encoder = result(MODELS[arguments.model]), result(ENCODER)
+    reviews = scoring.score_folder(
+        arguments.source, arguments.target, arguments.text, model, encoder
+    )
+    print(f"{reviews:,} reviews, by the {arguments.model} model, in {arguments.target}")
 
 
 def ask() -> None:
@@ -33,7 +53,9 @@ def ask() -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     command = argparse.ArgumentParser(
-        prog="sentiment", description="What the models say of a review: the probability of praise."
+        prog="sentiment",
+        description="What the models say of a review: the probability of praise.",
+        epilog="A whole folder of reviews: sentiment score --help",
     )
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", help="the review; - reads it from standard input")

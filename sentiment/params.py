@@ -3,7 +3,7 @@
 import math
 import reprlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from sentiment.console import UserError
 
+Model = TypeVar("Model", bound=BaseModel)
 LARGEST = 1_000_000  # bytes; a params.yaml of this size is no params.yaml
 
 
@@ -130,11 +131,18 @@ def read(path: Path | str = "params.yaml") -> Params:
     Raises:
         UserError: naming the file, each key that is wrong, its value and what is allowed.
     """
-    values = _load(path)
-    try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}:\n" + "\n".join(map(_sentence, error.errors()))) from None
+    return validated(Params, load(path), path)
+
+
+def changed(settings: Params, values: dict[str, object], source: Path | str) -> Params:
+    """Return parameters with other values by dotted key, as `source` has them.
+
+    Raises:
+        UserError: as `read` does, of the values' source.
+    """
+    content = settings.model_dump()
+    _set(content, values)
+    return validated(Params, content, source)
 
 
 def override(path: Path | str, values: dict[str, object]) -> None:
@@ -146,6 +154,12 @@ def override(path: Path | str, values: dict[str, object]) -> None:
     """
     yaml = YAML()
     content = yaml.load(Path(path))
+    _set(content, values)
+    yaml.dump(content, Path(path))
+    read(path)
+
+
+def _set(content: dict, values: dict[str, object]) -> None:
     for key, value in values.items():
         *sections, name = key.split(".")
         section = content
@@ -154,8 +168,6 @@ def override(path: Path | str, values: dict[str, object]) -> None:
             if not isinstance(section, dict):
                 raise UserError(f"{key} is not a parameter: {part} is no section")
         section[name] = value
-    yaml.dump(content, Path(path))
-    read(path)
 
 
 def recipe(name: str) -> dict[str, object]:
@@ -168,10 +180,15 @@ def recipe(name: str) -> dict[str, object]:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
         raise UserError(f"there is no recipe {name!r}; there are: {known}")
-    return _load(path)
+    return load(path)
 
 
-def _load(path: Path | str) -> object:
+def load(path: Path | str) -> object:
+    """Return what a YAML file holds, read as DVC reads it.
+
+    Raises:
+        UserError: if it is missing, too large, or not YAML.
+    """
     try:
         text = Path(path).read_bytes()
     except FileNotFoundError:
@@ -182,6 +199,18 @@ def _load(path: Path | str) -> object:
         return YAML(typ="safe").load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
+
+
+def validated(model: type[Model], values: object, source: Path | str) -> Model:
+    """Return what a file holds as a model of its sections.
+
+    Raises:
+        UserError: naming the file, each key that is wrong, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{source}:\n" + "\n".join(map(_sentence, error.errors()))) from None
 
 
 def _sentence(error: dict) -> str:

@@ -31,27 +31,34 @@ SEEDS = "data/rnn/seeds"  # the networks of further seeds, and the history of al
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
+    made = lineage.of_stage("train")
+    live = tracking.Live("recurrent", made)
+    trained = {}
+    for seed in settings.every_seed:
+        print(f"seed {seed}")
+        checkpoint = training.Checkpoint(CHECKPOINT.format(seed=seed), made.inputs)
+        logged = live if seed == settings.seed else None
+        trained[seed] = *train(settings, seed, checkpoint, logged), checkpoint
+    save(settings, trained)
+    with store.tolerated():
+        track()
+
+
+def train(settings: params.Params, seed: int, checkpoint: training.Checkpoint, on_epoch_end):
+    """Return the network after its last and its best epoch. The trials of a sweep come here too."""
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
     if settings.train.engine == "fused":
         fused.keep_tensorflow_to_one_thread()
-    made = lineage.of_stage("train")
-    live = tracking.Live("recurrent", made)
-    trained = {}
-    for seed in settings.every_seed:
-        recurrent.seed(seed, settings.train.deterministic)
-        model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
-        if seed == settings.seed:
-            model.summary()
-        print(f"seed {seed}")
-        checkpoint = training.Checkpoint(CHECKPOINT.format(seed=seed), made.inputs)
-        logged = live if seed == settings.seed else None
-        best = recurrent.fit(model, fitted_on, validation, settings.train, seed, checkpoint, logged)
-        trained[seed] = model, best, checkpoint
-    save(settings, trained)
-    with store.tolerated():
-        track()
+    recurrent.seed(seed, settings.train.deterministic)
+    model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
+    if seed == settings.seed:
+        model.summary()
+    best = recurrent.fit(
+        model, fitted_on, validation, settings.train, seed, checkpoint, on_epoch_end
+    )
+    return model, best
 
 
 def save(settings: params.Params, trained: dict[int, tuple]) -> None:
