@@ -25,6 +25,7 @@ class Fetch(Section):
     """Where the reviews come from."""
 
     source: Literal["imdb", "sample"]
+    unlabelled: bool
 
 
 class Pad(Section):
@@ -80,6 +81,28 @@ class Baseline(Section):
     ngrams: Ngrams
 
 
+class Network(Section):
+    """The recurrent network's shape, beyond the sizes that the course names."""
+
+    cell: Literal["simple_rnn", "gru", "lstm"]
+    recurrent_initializer: Literal["orthogonal", "identity"]
+    kernel_stddev: float | None = Field(gt=0)
+    bidirectional: bool
+    layers: int = Field(ge=1, le=100)
+    mask_padding: bool
+    readout: Literal["last", "mean_max"]
+    embedding_dropout: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class Vectors(Section):
+    """What the network's word vectors are before training."""
+
+    source: Literal["random", "labelled", "all"]
+    log_count_ratio: float = Field(ge=0)
+    scale: float = Field(gt=0)
+
+
 class Train(Section):
     """The recurrent network and its training."""
 
@@ -87,10 +110,16 @@ class Train(Section):
     units: int = Field(ge=1, le=4096)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0, le=10)
+    schedule: Literal["constant", "cosine"]
+    clipnorm: float | None = Field(gt=0)
     epochs: int = Field(ge=1, le=10_000)
+    patience: int | None = Field(ge=1)
     batch_size: int = Field(ge=1, le=1_000_000)
     engine: Literal["fused", "keras"]
     deterministic: bool
+    network: Network
+    vectors: Vectors
+    teacher: bool
 
 
 class Params(Section):
