@@ -40,6 +40,10 @@ test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
 	python -m benchmarks.bench data/padded
 
+.PHONY: recipe
+recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled
+	python -m scripts.recipe $(NAME)
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify

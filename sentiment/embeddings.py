@@ -13,7 +13,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
+from sentiment.dataset import Dataset
 from sentiment.encoding import PAD
+from sentiment.params import Train
 
 WINDOW = 8  # words on either side that count as company
 SMOOTHING = 0.75  # exponent of the contexts' counts
@@ -83,6 +85,30 @@ def word_vectors(rows: np.ndarray, num_words: int, dimensions: int, seed: int) -
     occurs = np.diff(ppmi.indptr) > 0  # the rest are zeros only up to rounding
     vectors[~occurs] = 0
     return (vectors / vectors[occurs].std()).astype(np.float32)
+
+
+def initial(
+    fitted_on: Dataset, unlabelled: np.ndarray, num_words: int, settings: Train, seed: int
+) -> np.ndarray:
+    """Return an embedding to begin with: PMI vectors, and the log-count ratio where it is wanted.
+
+    Args:
+        fitted_on: The reviews that the network learns from, whose labels give the ratios.
+        unlabelled: Rows of further reviews, for the vectors if their source is `all`.
+        num_words: Size of the vocabulary.
+        settings: The dimensions, and the section `vectors`.
+        seed: Of the randomised SVD.
+
+    Returns:
+        float32 of shape (num_words, embedding_dim).
+    """
+    wanted = settings.vectors
+    rows = np.concatenate([fitted_on.x, unlabelled]) if wanted.source == "all" else fitted_on.x
+    if not wanted.log_count_ratio:
+        return wanted.scale * word_vectors(rows, num_words, settings.embedding_dim, seed)
+    vectors = word_vectors(rows, num_words, settings.embedding_dim - 1, seed)
+    ratios = wanted.log_count_ratio * log_count_ratios(*fitted_on, num_words)
+    return (wanted.scale * np.column_stack([vectors, ratios])).astype(np.float32)
 
 
 def log_count_ratios(rows: Iterable[np.ndarray], labels: np.ndarray, num_words: int) -> np.ndarray:

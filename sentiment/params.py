@@ -132,6 +132,16 @@ class Params(Section):
     baseline: Baseline
     train: Train
 
+    @field_validator("train")
+    @classmethod
+    def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
+        fetch = others.data.get("fetch")
+        if fetch and not fetch.unlabelled and (train.teacher or train.vectors.source == "all"):
+            raise PydanticCustomError(
+                "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
+            )
+        return train
+
 
 def read(path: Path | str = "params.yaml") -> Params:
     """Read and validate a parameter file.

@@ -1,4 +1,4 @@
-"""The recurrent network of the course: Embedding, SimpleRNN, Dense(1, sigmoid)."""
+"""Recurrent networks: by default the course's Embedding, SimpleRNN, Dense(1, sigmoid)."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,7 @@ from sentiment import files, fused
 from sentiment.backend import keras, tf
 from sentiment.dataset import Dataset
 from sentiment.params import Train
-from sentiment.training import Batches, Checkpoint
-
+from sentiment.training import Batches, Checkpoint, cut
 
 CELLS = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -132,9 +131,14 @@ def engine(model: keras.Model, settings: Train, steps: int) -> keras.Model:
         },
     }
     twin.compile(
-        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=["accuracy"]
+        optimizer=keras.optimizers.get(optimizer), loss="binary_crossentropy", metrics=[accuracy]
     )
     return twin
+
+
+def accuracy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    """Return whether each review is called rightly; a teacher's label counts as 0 or 1."""
+    return keras.metrics.binary_accuracy(keras.ops.round(labels), probabilities)
 
 
 def _learning_rate(
@@ -172,8 +176,9 @@ def fit(
         The network as it was after the epoch of the best validation accuracy.
     """
     masked = settings.network.mask_padding
-    batches = Batches(fitted_on, settings.batch_size, seed, cut=masked)
-    unseen = Batches(validation, settings.batch_size, seed, cut=masked)
+    batches, unseen = (
+        Batches(rows, settings.batch_size, seed, cut=masked) for rows in (fitted_on, validation)
+    )
     twin = engine(model, settings, len(batches) * settings.epochs)
     done = checkpoint.resume(twin)
     twin.fit(
@@ -181,7 +186,7 @@ def fit(
         shuffle=False,  # the batches, that is; they are shuffled already
         validation_data=unseen,
         initial_epoch=done,
-        epochs=settings.epochs,
+        epochs=done if checkpoint.exhausted else settings.epochs,
         callbacks=[
             # Not the data set's own on_epoch_end: Keras calls that once more than there are epochs.
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.shuffle(epoch)),
@@ -224,4 +229,13 @@ def predictor(model: keras.Model) -> keras.Model:
 
 def probabilities(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
-    return predictor(model).predict(rows, batch_size=512, verbose=0)[:, 0]
+    network = predictor(model)
+    if model.input_shape[1] is not None:
+        return network.predict(rows, batch_size=512, verbose=0)[:, 0]
+    # Padding is masked: reviews of like length go together, as far as they are long.
+    order = np.argsort(np.count_nonzero(rows, axis=1), kind="stable")
+    said = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), 512):
+        batch = order[start : start + 512]
+        said[batch] = network.predict_on_batch(cut(rows[batch]))[:, 0]
+    return said

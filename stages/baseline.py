@@ -2,11 +2,13 @@
 
 The plain one has the network's words and rows: the like-for-like comparison. The other is as
 strong as a bag gets, and after the choice of C is fitted again on all training reviews; what it
-said of the validation rows before that is kept, as its only honest word on them.
+said of the validation rows before that is kept, as its only honest word on them. What it said of
+unlabelled reviews, if there are any, is kept for a network to learn from.
 """
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from sentiment import (
@@ -23,7 +25,8 @@ from sentiment import (
 from sentiment.dataset import Dataset
 
 WORDS, NGRAMS = "data/baseline/words.skops", "data/baseline/ngrams.skops"
-VALIDATION = "data/baseline/validation.npy"
+VALIDATION, UNLABELLED = "data/baseline/validation.npy", "data/baseline/unlabelled.npy"
+NONE = np.empty(0)
 TELLING = "data/baseline/telling.csv"
 ENCODER = "data/padded/encoder.json"
 
@@ -32,8 +35,7 @@ def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
     train = dataset.load("data/padded", "train")
-    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", "train")])
-    texts = Dataset(reviews["text"].to_numpy(object), train.y)
+    texts = Dataset(read_texts("train"), train.y)
 
     build = partial(bag_of_words.words_model, settings.pad.num_words)
     words = choose("words", settings.baseline.words.C, build, train, settings.validation_split)
@@ -42,9 +44,9 @@ def main() -> None:
     ngrams = choose("n-grams", settings.baseline.ngrams.C, build, texts, settings.validation_split)
 
     unseen = dataset.divide(texts, settings.validation_split)[1].x
-    said = bag_of_words.probabilities(ngrams, unseen)
-    with files.npy_rows(VALIDATION, said.dtype.str, said.shape) as rows:
-        rows.write(said)
+    keep(VALIDATION, bag_of_words.probabilities(ngrams, unseen))
+    unlabelled = read_texts("unlabelled")
+    keep(UNLABELLED, bag_of_words.probabilities(ngrams, unlabelled) if len(unlabelled) else NONE)
     ngrams.fit(*texts)
     bag_of_words.save(words, WORDS)
     bag_of_words.save(ngrams, NGRAMS)
@@ -52,6 +54,18 @@ def main() -> None:
         bag_of_words.telling_ngrams(ngrams, 25).to_csv(path, index=False, float_format="%.6g")
     with store.tolerated():
         track()
+
+
+def read_texts(split: str) -> np.ndarray:
+    """Return the texts of a split."""
+    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", split)])
+    return reviews["text"].to_numpy(object)
+
+
+def keep(path: str, said: np.ndarray) -> None:
+    """Write probabilities."""
+    with files.npy_rows(path, said.dtype.str, said.shape) as rows:
+        rows.write(said)
 
 
 def choose(name: str, candidates, build, reviews: Dataset, validation_split: float):

@@ -47,7 +47,8 @@ CURVES = {
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    reviews = pd.read_parquet("data/raw/reviews.parquet")
+    labelled = [("split", "!=", "unlabelled")]
+    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=labelled)
     train = dataset.load("data/padded", "train")
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     rows = {"validation": validation, "test": dataset.load("data/padded", "test")}

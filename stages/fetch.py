@@ -1,6 +1,7 @@
 """Fetch the reviews and the word index: `python stages/fetch.py`."""
 
 import json
+from functools import partial
 
 from sentiment import console, encoding, files, grammar, imdb, params, sources
 
@@ -8,7 +9,7 @@ from sentiment import console, encoding, files, grammar, imdb, params, sources
 def main() -> None:
     settings = params.read()
     if settings.fetch.source == "imdb":
-        read_archive = imdb.read_archive
+        read_archive = partial(imdb.read_archive, unlabelled=settings.fetch.unlabelled)
         archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
         reviews = imdb.in_keras_order(archive)
         word_index = sources.obtain(
@@ -24,7 +25,7 @@ def main() -> None:
     with files.atomic("data/raw/word_index.json") as path:
         path.write_bytes(word_index)
     for split, rows in reviews.groupby("split", sort=False):
-        print(f"{len(rows):,} {split} reviews, {rows.label.sum():,} of them positive")
+        print(f"{len(rows):,} {split} reviews, {(rows.label == 1).sum():,} of them positive")
 
 
 if __name__ == "__main__":

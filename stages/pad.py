@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from sentiment import console, encoding, files, params
 
+LABELLED, UNLABELLED = ("train", "test"), "unlabelled"
 BATCH = 2000  # reviews in memory at a time
 
 
@@ -17,7 +18,9 @@ def main() -> None:
     encoder = encoding.Encoder(word_index, **settings.model_dump())
     reviews = pq.ParquetFile("data/raw/reviews.parquet")
     counts = reviews.read(["split"]).column("split").value_counts().to_pylist()
-    sizes = {count["values"]: count["counts"] for count in counts}
+    sizes = dict.fromkeys((*LABELLED, UNLABELLED), 0) | {
+        count["values"]: count["counts"] for count in counts
+    }
 
     with ExitStack() as stack, tqdm(total=sum(sizes.values()), unit=" reviews") as progress:
 
@@ -25,15 +28,17 @@ def main() -> None:
             return stack.enter_context(files.npy_rows(f"data/padded/{name}.npy", dtype, shape))
 
         x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
-        y = {s: output(f"y_{s}", "int8", n) for s, n in sizes.items()}
+        y = {s: output(f"y_{s}", "int8", sizes[s]) for s in LABELLED}
         for batch in reviews.iter_batches(BATCH, columns=["split", "label", "text"]):
             for split, rows in batch.to_pandas().groupby("split"):
                 x[split].write(encoder.rows(rows.text))
-                y[split].write(rows.label.to_numpy(np.int8))
+                if split in LABELLED:
+                    y[split].write(rows.label.to_numpy(np.int8))
             progress.update(batch.num_rows)
 
     with files.atomic("data/padded/encoder.json") as path:
         encoder.save(path)
+    sizes = {split: size for split, size in sizes.items() if size}
     for split, size in sizes.items():
         print(f"{size} {split} sequences")
     print("Pad sequences (samples x time)")

@@ -47,10 +47,10 @@ def main() -> None:
 
 
 def review_lengths(path: str) -> pd.DataFrame:
-    """Return split and number of words of each review."""
+    """Return split and number of words of each labelled review."""
     tables = []
     for batch in pq.ParquetFile(path).iter_batches(columns=["split", "text"]):
-        table = batch.to_pandas()
+        table = batch.to_pandas().query("split != 'unlabelled'")
         words = [len(encoding.split_words(text)) for text in table.text]
         tables.append(pd.DataFrame({"split": table.split, "words": words}))
     return pd.concat(tables)

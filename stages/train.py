@@ -4,6 +4,7 @@ Keeps the network after the last epoch, as the course does, and after the epoch 
 validation accuracy beside it. Interrupted training goes on after its last finished epoch.
 """
 
+import numpy as np
 import pandas as pd
 
 from sentiment import (
@@ -19,10 +20,12 @@ from sentiment import (
     tracking,
     training,
 )
+from sentiment.dataset import Dataset
 
 MODEL, BEST, HISTORY = "data/rnn/model.keras", "data/rnn/best.keras", "data/rnn/history.csv"
 CHECKPOINT = "data/rnn/checkpoint.npz"
 ENCODER = "data/padded/encoder.json"
+TEACHER = "data/baseline/unlabelled.npy"
 
 
 def main() -> None:
@@ -34,11 +37,22 @@ def main() -> None:
     if settings.train.engine == "fused":
         fused.keep_tensorflow_to_one_thread()
     recurrent.seed(settings.seed, settings.train.deterministic)
-    model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
+    unlabelled = dataset.load_unlabelled("data/padded")
+    vectors = None
+    if settings.train.vectors.source != "random":
+        from sentiment import embeddings
+
+        vectors = embeddings.initial(
+            fitted_on, unlabelled, settings.pad.num_words, settings.train, settings.seed
+        )
+    model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train, vectors)
     model.summary()
+    if settings.train.teacher:
+        said = Dataset(unlabelled, np.load(TEACHER, allow_pickle=False))
+        fitted_on = Dataset(*map(np.concatenate, zip(fitted_on, said, strict=True)))
 
     made = lineage.of_stage("train")
-    checkpoint = training.Checkpoint(CHECKPOINT, made.inputs)
+    checkpoint = training.Checkpoint(CHECKPOINT, made.inputs, settings.train.patience)
     live = tracking.Live("recurrent", made)
     best = recurrent.fit(
         model, fitted_on, validation, settings.train, settings.seed, checkpoint, live
