@@ -42,9 +42,10 @@ def build(
         )
     ]
     if shape.embedding_dropout:
-        chain.append(keras.layers.SpatialDropout1D(shape.embedding_dropout))
+        dropout = keras.layers.SpatialDropout1D(shape.embedding_dropout, name="embedding_dropout")
+        chain.append(dropout)
     chain += [_recurrent(settings, layer) for layer in range(1, shape.layers + 1)]
-    head = [keras.layers.Dropout(shape.dropout)] if shape.dropout else []
+    head = [keras.layers.Dropout(shape.dropout, name="dropout")] if shape.dropout else []
     head.append(keras.layers.Dense(1, activation="sigmoid", name="dense"))
     if shape.readout == "last":
         model = keras.Sequential([tokens, *chain, *head], name="recurrent")
@@ -81,9 +82,13 @@ def _mean_max(chain: list[keras.Layer], tokens: keras.KerasTensor) -> keras.Kera
     words = chain[0](tokens)
     states = _through(chain[1:], words)
     mean, largest = keras.layers.GlobalAveragePooling1D, keras.layers.GlobalMaxPooling1D
-    return keras.layers.Concatenate(name="mean_max")(
-        [mean()(words), mean()(states), keras.layers.ReLU()(largest()(states))]
-    )
+    maximum = largest(name="max_states")(states)
+    read = [
+        mean(name="mean_words")(words),
+        mean(name="mean_states")(states),
+        keras.layers.ReLU(name="max_states_and_zero")(maximum),
+    ]
+    return keras.layers.Concatenate(name="mean_max")(read)
 
 
 def _through(layers: list[keras.Layer], tensor: keras.KerasTensor) -> keras.KerasTensor:
