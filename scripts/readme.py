@@ -9,6 +9,7 @@ from sentiment import console
 from sentiment.figures import MODELS
 
 README = Path("README.md")
+RESULTS = Path("recipes/results.json")
 
 
 def main() -> None:
@@ -17,8 +18,23 @@ def main() -> None:
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
     text = README.read_text()
     marked = re.compile(r"(<!-- results:.*? -->\n).*?(<!-- /results -->)", re.DOTALL)
-    README.write_text(marked.sub(lambda found: found[1] + table(scores) + found[2], text))
+    text = marked.sub(lambda found: found[1] + table(scores) + found[2], text)
+    marked = re.compile(r"(<!-- recipes:.*? -->\n).*?(<!-- /recipes -->)", re.DOTALL)
+    results = json.loads(RESULTS.read_bytes())
+    README.write_text(marked.sub(lambda found: found[1] + recipes(results) + found[2], text))
     shutil.copy("data/plots/history.png", "docs/history.png")
+
+
+def recipes(results: dict) -> str:
+    """Return the recipes' results as a Markdown table, the least accurate on validation first."""
+    lines = [
+        "| recipe | validation | test | seconds | commit |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in sorted(results.items(), key=lambda item: item[1]["validation"]):
+        values = f"{found['validation']:.2%} | {found['test']:.2%} | {found['seconds']:,}"
+        lines.append(f"| [{name}](recipes/{name}.yaml) | {values} | {found['commit'][:7]} |")
+    return "\n".join(lines) + "\n"
 
 
 def table(scores: dict) -> str:
