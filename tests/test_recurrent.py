@@ -126,7 +126,7 @@ def test_a_teacher_s_label_counts_as_the_nearer():
         np.array([column], np.float32).T for column in ((0.8, 0.8, 0.1), (0.9, 0.4, 0.2))
     )
     called = recurrent.accuracy(labels, said)
-    assert np.asarray(called).tolist() == [1, 0, 1]
+    assert np.ravel(called).tolist() == [1, 0, 1]
 
 
 def test_batches_that_are_cut_hold_each_review_once_to_its_last_word(reviews):
