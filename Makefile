@@ -55,6 +55,10 @@ times: $(INSTALLED) ## Time each stage of cold runs, and write the table into th
 scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
 	python -m benchmarks.scale
 
+.PHONY: recipe
+recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled
+	python -m scripts.recipe $(NAME)
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify

@@ -31,6 +31,16 @@ class Fetch(Section):
     positive: bool | int | float | str | None
     split: str | None
     test_share: float = Field(gt=0, lt=1)
+    unlabelled: bool
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _imdb_has_them(cls, unlabelled: bool, others: ValidationInfo) -> bool:
+        if unlabelled and others.data.get("source", "imdb") != "imdb":
+            raise PydanticCustomError(
+                "no_unlabelled", "should be false: only imdb has such reviews"
+            )
+        return unlabelled
 
 
 class Pad(Section):
@@ -86,6 +96,28 @@ class Baseline(Section):
     ngrams: Ngrams
 
 
+class Network(Section):
+    """The recurrent network's shape, beyond the sizes that the course names."""
+
+    cell: Literal["simple_rnn", "gru", "lstm"]
+    recurrent_initializer: Literal["orthogonal", "identity"]
+    kernel_stddev: float | None = Field(gt=0)
+    bidirectional: bool
+    layers: int = Field(ge=1, le=100)
+    mask_padding: bool
+    readout: Literal["last", "mean_max"]
+    embedding_dropout: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class Vectors(Section):
+    """What the network's word vectors are before training."""
+
+    source: Literal["random", "labelled", "all"]
+    log_count_ratio: float = Field(ge=0)
+    scale: float = Field(gt=0)
+
+
 class Train(Section):
     """The recurrent network and its training."""
 
@@ -93,10 +125,16 @@ class Train(Section):
     units: int = Field(ge=1, le=4096)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0, le=10)
+    schedule: Literal["constant", "cosine"]
+    clipnorm: float | None = Field(gt=0)
     epochs: int = Field(ge=1, le=10_000)
+    patience: int | None = Field(ge=1)
     batch_size: int = Field(ge=1, le=1_000_000)
     engine: Literal["fused", "keras"]
     deterministic: bool
+    network: Network
+    vectors: Vectors
+    teacher: bool
 
 
 class Params(Section):
@@ -109,6 +147,16 @@ class Params(Section):
     pad: Pad
     baseline: Baseline
     train: Train
+
+    @field_validator("train")
+    @classmethod
+    def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
+        fetch = others.data.get("fetch")
+        if fetch and not fetch.unlabelled and (train.teacher or train.vectors.source == "all"):
+            raise PydanticCustomError(
+                "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
+            )
+        return train
 
     @field_validator("seeds")
     @classmethod
