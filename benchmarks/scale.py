@@ -27,11 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from scripts import readme
 from sentiment import console, figures, workspace
 
 REAL = Path("data/raw/reviews.parquet")
 FOLDER = Path("scale")  # in the project, since a temporary folder may lie in memory
-RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), Path("docs/scale.md")
+RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), "docs/scale.md"
 SIZES = (50_000, 200_000, 1_000_000)
 STAGES = ("fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
 OWN = "reviews/recombined.parquet"
@@ -68,10 +69,8 @@ def main() -> None:
         json.dumps({"machine": machine, "costs": costs.to_dict("records")}, indent=1)
     )
     figures.save(figure(costs), FIGURE)
-    marked = re.compile(r"(<!-- scale:.*? -->\n).*?(<!-- /scale -->)", re.DOTALL)
-    written = f"{table(costs)}\n({machine}.)\n"
-    page = marked.sub(lambda found: found[1] + written + found[2], PAGE.read_text())
-    PAGE.write_text(page)
+    shown = f"![Seconds and megabytes over the number of reviews]({FIGURE.name})"
+    readme.fill(PAGE, "scale", f"{table(costs)}\n({machine}.)\n\n{shown}\n")
     print(table(costs))
 
 

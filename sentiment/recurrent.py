@@ -12,6 +12,7 @@ from sentiment.dataset import Dataset
 from sentiment.params import Train
 from sentiment.training import Batches, Checkpoint
 
+BATCH = 512  # reviews in memory at a time, where a network answers
 STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost as much as one batch
 
 
@@ -147,4 +148,7 @@ def predictor(model: keras.Model) -> keras.Model:
 
 def probabilities(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
-    return predictor(model).predict(rows, batch_size=512, verbose=0)[:, 0]
+    network = predictor(model)
+    batches = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
+    # One by one: `predict` would hold all rows in memory, and some of them after it has returned.
+    return np.concatenate([network.predict_on_batch(batch)[:, 0] for batch in batches])
