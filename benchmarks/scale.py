@@ -190,7 +190,7 @@ def figure(costs: pd.DataFrame) -> p9.ggplot:
         + p9.geom_line()
         + p9.geom_point()
         + p9.facet_wrap("variable", ncol=1, scales="free_y")
-        + p9.scale_x_log10(breaks=sorted(costs.reviews.unique()), labels=_readable)
+        + p9.scale_x_log10(breaks=sorted(costs.reviews.unique()), minor_breaks=[], labels=_readable)
         + p9.scale_y_log10(labels=_readable)
         + p9.scale_colour_brewer("qual", "Dark2")
         + p9.labs(y="", caption="Recombined IMDB reviews; both axes are logarithmic")
