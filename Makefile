@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+RAY := $(VENV)/.ray
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --upgrade
 PIP := pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
@@ -20,6 +23,10 @@ $(INSTALLED): $(VENV)/.locked pyproject.toml
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(RAY): $(INSTALLED) requirements-ray.lock
+	$(PIP) --require-hashes --requirement requirements-ray.lock
+	touch $@
+
 .PHONY: repro
 repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
 	dvc repro
@@ -33,7 +40,7 @@ test: $(INSTALLED) ## Run the tests, but for the slow ones
 	python -m pytest
 
 .PHONY: test-slow
-test-slow: $(INSTALLED) ## Run the slow tests, and check the results that lie in data/
+test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
 	python -m pytest -m slow
 
 .PHONY: bench
@@ -48,13 +55,26 @@ times: $(INSTALLED) ## Time each stage of cold runs, and write the table into th
 scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
 	python -m benchmarks.scale
 
+.PHONY: recipe
+recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled
+	python -m scripts.recipe $(NAME)
+
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
 	python -m scripts.verify
 
+.PHONY: ray
+ray: $(RAY) ## Install Ray, for sweeps and clusters
+
+.PHONY: sweep
+sweep: $(RAY) ## Try parameters or seeds, as a file of sweeps/ says: make sweep NAME=seeds
+	dvc repro --quiet pad
+	python -m scripts.sweep $(NAME)
+
 .PHONY: audit
-audit: $(INSTALLED) ## List known vulnerabilities of what the lock installs
+audit: $(INSTALLED) ## List known vulnerabilities of what the locks install
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip
+	pip-audit --requirement requirements-ray.lock --require-hashes --disable-pip
 
 .PHONY: track
 track: $(INSTALLED) ## See to it that the MLflow store has the present results
@@ -79,9 +99,9 @@ readme: $(INSTALLED) ## Bring the README and docs/recurrence.md up to date with 
 	python -m scripts.explain
 
 .PHONY: lock
-lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --upgrade pyproject.toml --group dev --output-file requirements.lock
+lock: $(INSTALLED) ## Resolve the locks anew from pyproject.toml
+	$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
+	$(COMPILE) --group ray --constraint requirements.lock --output-file requirements-ray.lock
 
 .PHONY: clean
 clean: ## Remove the environment and everything that a stage wrote; DVC's cache stays

@@ -14,6 +14,7 @@ def main() -> None:
     if scores["reviews"] != "imdb":
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
     fill("README.md", "results", table(scores))
+    fill("README.md", "recipes", recipes(json.loads(Path("recipes/results.json").read_bytes())))
     shutil.copy("data/plots/history.png", "docs/history.png")
 
 
@@ -22,6 +23,18 @@ def fill(document: str, mark: str, content: str) -> None:
     text = Path(document).read_text()
     marked = re.compile(rf"(<!-- {mark}:.*? -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
+
+
+def recipes(results: dict) -> str:
+    """Return the recipes' results as a Markdown table, the least accurate on validation first."""
+    lines = [
+        "| recipe | validation | test | seconds | commit |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in sorted(results.items(), key=lambda item: item[1]["validation"]):
+        values = f"{found['validation']:.2%} | {found['test']:.2%} | {found['seconds']:,}"
+        lines.append(f"| [{name}](recipes/{name}.yaml) | {values} | {found['commit'][:7]} |")
+    return "\n".join(lines) + "\n"
 
 
 def table(scores: dict) -> str:

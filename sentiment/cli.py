@@ -1,9 +1,13 @@
-"""Ask the models about a text of one's own: the command `sentiment`."""
+"""Ask the models about a text of one's own, or many: the command `sentiment`."""
 
 import argparse
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+
+import numpy as np
 
 from sentiment import console, encoding, files
 from stages.paths import ENCODER, MODELS
@@ -13,7 +17,27 @@ READ = "recurrent"  # whose belief is traced
 
 def main() -> None:
     """Run the command with the arguments of the process."""
-    console.run(ask)
+    console.run(score if sys.argv[1:2] == ["score"] else ask)
+
+
+def score() -> None:
+    """Score a folder of Parquet by one of the models."""
+    command = argparse.ArgumentParser(
+        prog="sentiment score",
+        description="Add label and probability to the reviews in a folder of Parquet.",
+    )
+    command.add_argument("source", type=Path, help="the folder to read")
+    command.add_argument("target", type=Path, help="the folder to make, of files of the same names")
+    command.add_argument("--text", default="text", help="the column of texts")
+    command.add_argument("--model", default="recurrent", choices=MODELS)
+    arguments = command.parse_args(sys.argv[2:])
+    from sentiment import scoring
+
+    model, encoder = result(MODELS[arguments.model]), result(ENCODER)
+    reviews = scoring.score_folder(
+        arguments.source, arguments.target, arguments.text, model, encoder
+    )
+    print(f"{reviews:,} reviews, by the {arguments.model} model, in {arguments.target}")
 
 
 def ask() -> None:
@@ -29,7 +53,9 @@ def ask() -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     command = argparse.ArgumentParser(
-        prog="sentiment", description="What the models say of a review: the probability of praise."
+        prog="sentiment",
+        description="What the models say of a review: the probability of praise.",
+        epilog="A whole folder of reviews: sentiment score --help",
     )
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", help="the review; - reads it from standard input")
@@ -80,14 +106,27 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
 def by_workspace(text: str) -> dict[str, float]:
     """Return the probability by each model in data/.
 
+    Bags and networks answer at the same time: what they import takes seconds.
+
     Raises:
-        UserError: if one is missing.
+        UserError: if a model is missing.
     """
+    models = {name: result(path) for name, path in MODELS.items()}
+    row = encoding.Encoder.load(result(ENCODER)).rows([text])
+    bags, networks = (
+        {name: path for name, path in models.items() if path.suffix == suffix}
+        for suffix in (".skops", ".keras")
+    )
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        by_networks = another.submit(by_files, networks, text, row)
+        return by_files(bags, text, row) | by_networks.result()
+
+
+def by_files(models: dict[str, Path], text: str, row: np.ndarray) -> dict[str, float]:
+    """Return the probability by each saved model, from a text and its row of token ids."""
     from sentiment import prediction
 
-    models = {name: result(path) for name, path in MODELS.items()}
-    rows = encoding.Encoder.load(result(ENCODER)).rows([text])
-    return {name: float(prediction.load(path)([text], rows)[0]) for name, path in models.items()}
+    return {name: float(prediction.load(path)([text], row)[0]) for name, path in models.items()}
 
 
 def result(path: str) -> Path:

@@ -66,6 +66,11 @@ def load(folder: Path | str, split: str) -> Dataset:
     return Dataset(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays))
 
 
+def load_unlabelled(folder: Path | str) -> np.ndarray:
+    """Return the rows of the unlabelled reviews; there may be none."""
+    return np.load(Path(folder, "x_unlabelled.npy"), allow_pickle=False)
+
+
 def divide(train: Dataset, validation_split: float) -> tuple[Dataset, Dataset]:
     """Return the rows to fit on and the last rows, for validation, as Keras divides them.
 

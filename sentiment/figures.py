@@ -51,6 +51,31 @@ def history(table: pd.DataFrame, caption: str) -> p9.ggplot:
     return figure + p9.geom_smooth(method="loess", span=span, se=False, size=0.7)
 
 
+def trials(table: pd.DataFrame, best: set[int], caption: str) -> p9.ggplot:
+    """Draw the validation accuracy of a sweep's trials, epoch by epoch.
+
+    Args:
+        table: trial, epoch, val_accuracy; a row for each epoch of each trial.
+        best: The trials of the best setting, shown in a colour of their own.
+        caption: What the reviews are.
+    """
+    colours = {"other settings": "#b0b0b0", "the best setting": ORANGE}
+    names = dict(zip((False, True), colours, strict=True))
+    table = table.assign(
+        epoch=table.epoch.astype(float),
+        setting=pd.Categorical(table.trial.isin(best).map(names), categories=colours),
+    ).sort_values("setting")  # the best is drawn over the others
+    return (
+        p9.ggplot(table, p9.aes("epoch", "val_accuracy", group="trial", colour="setting"))
+        + p9.geom_line()
+        + p9.geom_point(size=1)
+        + p9.scale_x_continuous(breaks=_whole_numbers)
+        + p9.scale_colour_manual(colours)
+        + p9.labs(y="validation accuracy", caption=caption)
+        + LOOK
+    )
+
+
 def _whole_numbers(limits: tuple[float, float]) -> list[int]:
     first, last = math.ceil(limits[0]), math.floor(limits[1])
     return list(range(first, last + 1, max(1, (last - first) // 10)))

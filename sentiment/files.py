@@ -52,6 +52,20 @@ def keep_only(folder: Path | str, names: Iterable[str]) -> None:
 
 
 @contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a folder to write to; when the block succeeds it becomes `path`, which is new."""
+    path = Path(path)
+    temporary = path.with_name(f".partial-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def npy_rows(path: Path | str, dtype: str, shape: tuple[int, ...]) -> Iterator["RowWriter"]:
     """Yield a writer that appends rows to an `.npy` file of the given `shape`.
 

@@ -20,49 +20,65 @@ URLS = {
     WORD_INDEX: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",
 }
 
-REVIEWS = 50_000
-# SHA-256 over the labelled members in byte order of their path: path, NUL, bytes, NUL.
-REVIEWS_DIGEST = "cc143339df6a1f848b662a2bdc9f158f636028e69234e58742f821c6b2ab3444"
+NO_LABEL = -1
+
+# Of each kind of member, how many there are, and their digest.
+CONTENTS = {
+    "labelled": (50_000, "cc143339df6a1f848b662a2bdc9f158f636028e69234e58742f821c6b2ab3444"),
+    "unlabelled": (50_000, "3bfa5a330331655a513799368dd65b6e08db6e1b261cbd5037b44d5555e3e04d"),
+}
 WORD_INDEX_DIGEST = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"
 
-_MEMBER = re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d{1,6}_(\d{1,2}))\.txt", re.ASCII)
+_MEMBERS = {
+    "labelled": re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d{1,6}_(\d{1,2}))\.txt", re.ASCII),
+    "unlabelled": re.compile(r"aclImdb/(train)/(unsup)/(\d{1,6}_(0))\.txt", re.ASCII),
+}
+_LABELS = {"neg": 0, "pos": 1, "unsup": NO_LABEL}
 _LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
 _LARGEST_ARCHIVE = 1_000_000_000  # bytes unpacked; the official one has about half
 _LARGEST_HEADER = 65_536  # bytes before a member: its names and other attributes
 _KERAS_SEED = 113
 
 
-def read_archive(path: Path | str) -> dict[str, bytes]:
-    """Return the labelled reviews of an archive, keyed by member name, verified by content.
+def read_archive(path: Path | str, unlabelled: bool = False) -> dict[str, bytes]:
+    """Return the reviews of an archive, keyed by member name, verified by content.
 
     The archive is streamed: nothing is unpacked to disk, and nothing but regular files of the
     expected names is read. How it was packed does not matter, nor what else it holds.
+
+    Args:
+        path: The archive.
+        unlabelled: Whether to read its unlabelled reviews as well as the labelled ones.
 
     Raises:
         UserError: if it is no archive, is cut short, is larger than it can be, has a review
             twice, or if its reviews are not those of the data set.
     """
+    kinds = [*CONTENTS] if unlabelled else ["labelled"]
     try:
-        reviews = dict(_members(path))
+        reviews = dict(_members(path, [_MEMBERS[kind] for kind in kinds]))
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path} is not a whole .tar.gz archive ({error}). Replace it with a good copy."
         ) from None
-    if len(reviews) != REVIEWS or digest(reviews) != REVIEWS_DIGEST:
-        raise UserError(
-            f"{path} has {len(reviews):,} labelled reviews with the digest {digest(reviews)}; "
-            f"the data set has {REVIEWS:,} with {REVIEWS_DIGEST}. Replace it with a good copy."
-        )
+    for kind in kinds:
+        found = {name: text for name, text in reviews.items() if _MEMBERS[kind].fullmatch(name)}
+        if (len(found), digest(found)) != CONTENTS[kind]:
+            number, expected = CONTENTS[kind]
+            raise UserError(
+                f"{path} has {len(found):,} {kind} reviews with the digest {digest(found)}; "
+                f"the data set has {number:,} with {expected}. Replace it with a good copy."
+            )
     return reviews
 
 
-def _members(path: Path | str) -> Iterator[tuple[str, bytes]]:
+def _members(path: Path | str, names: list[re.Pattern]) -> Iterator[tuple[str, bytes]]:
     seen = set()
     with _Bounded(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
         for member in archive:
             archive.members = []  # or the archive keeps each that it has passed
             unpacked.allow(member.offset_data + member.size)
-            if not (member.isreg() and _MEMBER.fullmatch(member.name)):
+            if not (member.isreg() and any(name.fullmatch(member.name) for name in names)):
                 continue
             if member.name in seen or member.size > _LARGEST_REVIEW:
                 fault = "is there twice" if member.name in seen else f"has {member.size:,} bytes"
@@ -106,9 +122,11 @@ def in_keras_order(reviews: dict[str, bytes]) -> pd.DataFrame:
     """Return the reviews as rows, train then test, each in the order of Keras's data set.
 
     Keras shuffles `pos` then `neg`, by name as text, with one generator for both splits.
+    Unlabelled reviews, where there are any, come last, by name.
 
     Returns:
-        Columns split, label (1: positive), rating (1 to 10), id, text.
+        Columns split (`unlabelled` is one too), label (1: positive; NO_LABEL), rating (1 to 10;
+        0: none), id, text.
     """
     generator = np.random.RandomState(_KERAS_SEED)
     rows = []
@@ -117,17 +135,19 @@ def in_keras_order(reviews: dict[str, bytes]) -> pd.DataFrame:
         names = [name for prefix in prefixes for name in sorted(reviews) if name.startswith(prefix)]
         order = np.arange(len(names))
         generator.shuffle(order)
-        rows += [_row(names[i], reviews[names[i]]) for i in order]
+        rows += [_row("labelled", names[i], reviews[names[i]]) for i in order]
+    unlabelled = sorted(filter(_MEMBERS["unlabelled"].fullmatch, reviews))
+    rows += [_row("unlabelled", name, reviews[name]) for name in unlabelled]
     return pd.DataFrame(rows, columns=["split", "label", "rating", "id", "text"]).astype(
         {"label": "int8", "rating": "int8"}
     )
 
 
-def _row(name: str, content: bytes) -> tuple[str, int, int, str, str]:
-    split, polarity, identity, rating = _MEMBER.fullmatch(name).groups()
+def _row(kind: str, name: str, content: bytes) -> tuple[str, int, int, str, str]:
+    split, polarity, identity, rating = _MEMBERS[kind].fullmatch(name).groups()
     return (
-        split,
-        int(polarity == "pos"),
+        split if kind == "labelled" else kind,
+        _LABELS[polarity],
         int(rating),
         f"{split}/{polarity}/{identity}",
         content.decode(),

@@ -3,7 +3,7 @@
 import math
 import reprlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from sentiment.console import UserError
 
+Model = TypeVar("Model", bound=BaseModel)
 LARGEST = 1_000_000  # bytes; a params.yaml of this size is no params.yaml
 
 
@@ -30,6 +31,16 @@ class Fetch(Section):
     positive: bool | int | float | str | None
     split: str | None
     test_share: float = Field(gt=0, lt=1)
+    unlabelled: bool
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _imdb_has_them(cls, unlabelled: bool, others: ValidationInfo) -> bool:
+        if unlabelled and others.data.get("source", "imdb") != "imdb":
+            raise PydanticCustomError(
+                "no_unlabelled", "should be false: only imdb has such reviews"
+            )
+        return unlabelled
 
 
 class Pad(Section):
@@ -85,6 +96,28 @@ class Baseline(Section):
     ngrams: Ngrams
 
 
+class Network(Section):
+    """The recurrent network's shape, beyond the sizes that the course names."""
+
+    cell: Literal["simple_rnn", "gru", "lstm"]
+    recurrent_initializer: Literal["orthogonal", "identity"]
+    kernel_stddev: float | None = Field(gt=0)
+    bidirectional: bool
+    layers: int = Field(ge=1, le=100)
+    mask_padding: bool
+    readout: Literal["last", "mean_max"]
+    embedding_dropout: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class Vectors(Section):
+    """What the network's word vectors are before training."""
+
+    source: Literal["random", "labelled", "all"]
+    log_count_ratio: float = Field(ge=0)
+    scale: float = Field(gt=0)
+
+
 class Train(Section):
     """The recurrent network and its training."""
 
@@ -92,10 +125,16 @@ class Train(Section):
     units: int = Field(ge=1, le=4096)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0, le=10)
+    schedule: Literal["constant", "cosine"]
+    clipnorm: float | None = Field(gt=0)
     epochs: int = Field(ge=1, le=10_000)
+    patience: int | None = Field(ge=1)
     batch_size: int = Field(ge=1, le=1_000_000)
     engine: Literal["fused", "keras"]
     deterministic: bool
+    network: Network
+    vectors: Vectors
+    teacher: bool
 
 
 class Params(Section):
@@ -108,6 +147,16 @@ class Params(Section):
     pad: Pad
     baseline: Baseline
     train: Train
+
+    @field_validator("train")
+    @classmethod
+    def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
+        fetch = others.data.get("fetch")
+        if fetch and not fetch.unlabelled and (train.teacher or train.vectors.source == "all"):
+            raise PydanticCustomError(
+                "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
+            )
+        return train
 
     @field_validator("seeds")
     @classmethod
@@ -130,11 +179,18 @@ def read(path: Path | str = "params.yaml") -> Params:
     Raises:
         UserError: naming the file, each key that is wrong, its value and what is allowed.
     """
-    values = _load(path)
-    try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}:\n" + "\n".join(map(_sentence, error.errors()))) from None
+    return validated(Params, load(path), path)
+
+
+def changed(settings: Params, values: dict[str, object], source: Path | str) -> Params:
+    """Return parameters with other values by dotted key, as `source` has them.
+
+    Raises:
+        UserError: as `read` does, of the values' source.
+    """
+    content = settings.model_dump()
+    _set(content, values)
+    return validated(Params, content, source)
 
 
 def override(path: Path | str, values: dict[str, object]) -> None:
@@ -146,6 +202,12 @@ def override(path: Path | str, values: dict[str, object]) -> None:
     """
     yaml = YAML()
     content = yaml.load(Path(path))
+    _set(content, values)
+    yaml.dump(content, Path(path))
+    read(path)
+
+
+def _set(content: dict, values: dict[str, object]) -> None:
     for key, value in values.items():
         *sections, name = key.split(".")
         section = content
@@ -154,8 +216,6 @@ def override(path: Path | str, values: dict[str, object]) -> None:
             if not isinstance(section, dict):
                 raise UserError(f"{key} is not a parameter: {part} is no section")
         section[name] = value
-    yaml.dump(content, Path(path))
-    read(path)
 
 
 def recipe(name: str) -> dict[str, object]:
@@ -168,10 +228,15 @@ def recipe(name: str) -> dict[str, object]:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
         raise UserError(f"there is no recipe {name!r}; there are: {known}")
-    return _load(path)
+    return load(path)
 
 
-def _load(path: Path | str) -> object:
+def load(path: Path | str) -> object:
+    """Return what a YAML file holds, read as DVC reads it.
+
+    Raises:
+        UserError: if it is missing, too large, or not YAML.
+    """
     try:
         text = Path(path).read_bytes()
     except FileNotFoundError:
@@ -182,6 +247,18 @@ def _load(path: Path | str) -> object:
         return YAML(typ="safe").load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
+
+
+def validated(model: type[Model], values: object, source: Path | str) -> Model:
+    """Return what a file holds as a model of its sections.
+
+    Raises:
+        UserError: naming the file, each key that is wrong, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{source}:\n" + "\n".join(map(_sentence, error.errors()))) from None
 
 
 def _sentence(error: dict) -> str:

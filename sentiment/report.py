@@ -24,7 +24,7 @@ NEIGHBOURS, FREQUENT = 6, 2000  # of each word, among this many of the most freq
 LONGEST, CANDIDATES = 80, 1000  # steps of a review to read word by word, and how many to choose of
 SHADES = 9  # of belief, from blame to praise
 Key = TypeVar("Key")
-VERSIONED = ("tensorflow", "keras", "scikit-learn", "numpy", "pandas", "dvc", "mlflow")
+VERSIONED = ("tensorflow", "keras", "numba", "scikit-learn", "numpy", "pandas", "dvc", "mlflow")
 
 
 def render(**content: object) -> str:

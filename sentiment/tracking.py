@@ -86,15 +86,64 @@ def _complete(run: Run) -> bool:
     return OUTPUTS in run.data.tags
 
 
-def _create(kind: str, made: Lineage) -> Run:
+def _create(kind: str, made: Lineage, name: str | None = None) -> Run:
     state = lineage.of_repository()
-    name = " ".join(filter(None, (state.get("dvc.experiment"), kind)))
+    name = " ".join(filter(None, (state.get("dvc.experiment"), name or kind)))
     deps = {f"dep {path}": md5 for path, md5 in made.deps.items()}
     with mlflow.start_run(run_name=name, log_system_metrics=False) as run:
         mlflow.set_tags({"result": kind, INPUTS: made.inputs} | deps | state)
         mlflow.log_params(made.params)
     mlflow.MlflowClient().update_run(run.info.run_id, "RUNNING")  # until it has its result
     return run
+
+
+class Sweep:
+    """Logs a sweep: a run, and below it one for each trial. What the store has, is taken up.
+
+    Args:
+        name: The sweep's.
+        made: What it is made from.
+    """
+
+    def __init__(self, name: str, made: Lineage):
+        found = _search("sweep", INPUTS, made.inputs)
+        self._name, self._run = name, found[0] if found else _create("sweep", made, f"sweep {name}")
+        self._lost = False
+
+    def __call__(self, number: int, values: dict[str, object], metrics: dict[str, float]) -> None:
+        """Log an epoch of a trial as `log_trial` does, until the store is lost."""
+        if not self._lost:
+            self._lost = True
+            with store.tolerated():
+                self.log_trial(number, values, pd.DataFrame([metrics]))
+                self._lost = False
+
+    def log_trial(self, number: int, values: dict[str, object], epochs: pd.DataFrame) -> None:
+        """Log epochs of a trial, except those that the store has already.
+
+        Args:
+            number: The trial's.
+            values: What it is trained with, by dotted key.
+            epochs: As the history in `log_history`.
+        """
+        parent = self._run.info.run_id
+        runs = {
+            run.data.tags["trial"]: run for run in _search("trial", MLFLOW_PARENT_RUN_ID, parent)
+        }
+        run = runs.get(str(number))
+        if run is None:
+            tags = {"result": "trial", "trial": number, MLFLOW_PARENT_RUN_ID: parent}
+            name = f"{self._name} {number}"
+            with mlflow.start_run(run_name=name, tags=tags, log_system_metrics=False) as run:
+                mlflow.log_params(values)
+        log_history(run, epochs)
+
+    def finish(self, best_val_accuracy: float, paths: list[Path]) -> None:
+        """Log what came of it, as a number and as files."""
+        with mlflow.start_run(self._run.info.run_id, log_system_metrics=False):
+            mlflow.log_metric("best_val_accuracy", best_val_accuracy)
+            for path in paths:
+                mlflow.log_artifact(str(path))
 
 
 def adopt(kind: str, made: Lineage, compared: Lineage, scores: dict[str, dict]) -> None:

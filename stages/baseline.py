@@ -2,7 +2,8 @@
 
 The plain one has the network's words and rows: the like-for-like comparison. The other is as
 strong as a bag gets, and after the choice of C is fitted again on all training reviews; what it
-said of the validation rows before that is kept, as its only honest word on them.
+said of the validation rows before that is kept, as its only honest word on them. What it said of
+unlabelled reviews, if there are any, is kept for a network to learn from.
 """
 
 from functools import partial
@@ -28,15 +29,21 @@ from stages import paths
 
 WORDS, NGRAMS = paths.MODELS["baseline_words"], paths.MODELS["baseline"]
 SEEDS, CANDIDATES = "data/baseline/seeds", "data/baseline/seeds/candidates.csv"
+UNLABELLED = "data/baseline/unlabelled.npy"  # what the network's teacher says
 TELLING = "data/baseline/telling.csv"
 
 
 class Bags(NamedTuple):
-    """What one seed gives: the bags, the n-grams' honest word on validation, what each C gave."""
+    """What one seed gives: the bags, and what each C gave.
+
+    Before they are fitted on all rows, the n-grams have their honest word on validation, `said`,
+    and on the unlabelled reviews, `taught`.
+    """
 
     words: Pipeline
     ngrams: Pipeline
     said: np.ndarray
+    taught: np.ndarray
     candidates: pd.DataFrame
 
 
@@ -44,16 +51,15 @@ def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
     train = dataset.load("data/padded", "train")
-    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", "train")])
-    texts = Dataset(reviews["text"].to_numpy(object), train.y)
+    texts, unlabelled = Dataset(read_texts("train"), train.y), read_texts("unlabelled")
 
-    bags = {seed: fit(settings, seed, train, texts) for seed in settings.every_seed}
-    for seed, (words, ngrams, said, _) in bags.items():
+    bags = {seed: fit(settings, seed, train, texts, unlabelled) for seed in settings.every_seed}
+    for seed, made in bags.items():
         at = partial(paths.of_seed, seed=seed, first=settings.seed)
-        bag_of_words.save(words, at(WORDS))
-        bag_of_words.save(ngrams, at(NGRAMS))
-        with files.npy_rows(at(paths.VALIDATION), said.dtype.str, said.shape) as rows:
-            rows.write(said)
+        bag_of_words.save(made.words, at(WORDS))
+        bag_of_words.save(made.ngrams, at(NGRAMS))
+        keep(at(paths.VALIDATION), made.said)
+    keep(UNLABELLED, bags[settings.seed].taught)
     with files.atomic(TELLING) as path:
         telling = bag_of_words.telling_ngrams(bags[settings.seed].ngrams, 25)
         telling.to_csv(path, index=False, float_format="%.6g")
@@ -65,7 +71,21 @@ def main() -> None:
         track()
 
 
-def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> Bags:
+def read_texts(split: str) -> np.ndarray:
+    """Return the texts of a split."""
+    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", split)])
+    return reviews["text"].to_numpy(object)
+
+
+def keep(path: str, said: np.ndarray) -> None:
+    """Write probabilities."""
+    with files.npy_rows(path, said.dtype.str, said.shape) as rows:
+        rows.write(said)
+
+
+def fit(
+    settings: params.Params, seed: int, train: Dataset, texts: Dataset, unlabelled: np.ndarray
+) -> Bags:
     """Choose the C of both bags on the validation rows; fit that of n-grams on all rows then."""
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     build = partial(bag_of_words.words_model, num_words=settings.pad.num_words, seed=seed)
@@ -77,9 +97,10 @@ def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> B
         settings.baseline.ngrams.C, build, fitted_on, validation
     )
     said = bag_of_words.probabilities(ngrams, validation.x)
+    taught = bag_of_words.probabilities(ngrams, unlabelled) if len(unlabelled) else np.empty(0)
     candidates = pd.concat({"words": of_words, "ngrams": of_ngrams}, names=["model"])
     print(f"seed {seed}, on the validation rows:", candidates.round(4).to_string(), sep="\n")
-    return Bags(words, ngrams.fit(*texts), said, candidates)
+    return Bags(words, ngrams.fit(*texts), said, taught, candidates)
 
 
 def track(lineage_of=lineage.of_stage) -> None:

@@ -51,7 +51,7 @@ CURVES = {
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    reviews = dataset.without_texts(REVIEWS)
+    reviews = dataset.without_texts(REVIEWS).query("split != 'unlabelled'")
     train = dataset.load("data/padded", "train")
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     rows = {"validation": validation, "test": dataset.load("data/padded", "test")}

@@ -1,6 +1,7 @@
 """Fetch the reviews and the word index: `python stages/fetch.py`."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ def main() -> None:
     dropped = 0
     with files.atomic(RAW / "reviews.parquet") as path:
         if settings.fetch.source == "imdb":
-            word_index = fetch_imdb(path)
+            word_index = fetch_imdb(path, settings.fetch.unlabelled)
         elif settings.fetch.source == "sample":
             grammar.reviews(settings.seed).to_parquet(path, index=False)
             word_index = rank_words(path)
@@ -47,9 +48,10 @@ def main() -> None:
         print(f"{dropped:,} more were dropped from training: their very text is in test")
 
 
-def fetch_imdb(path: Path) -> bytes:
+def fetch_imdb(path: Path, unlabelled: bool) -> bytes:
     """Write the real reviews; return the word index."""
-    archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], imdb.read_archive)
+    read_archive = partial(imdb.read_archive, unlabelled=unlabelled)
+    archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
     imdb.in_keras_order(archive).to_parquet(path, index=False)
     return sources.obtain(imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index)
 
@@ -80,8 +82,9 @@ def rank_words(path: Path) -> bytes:
 
 def count(path: Path, dropped: int) -> dict:
     """Return how many reviews were read, dropped, and written of each split and label."""
-    labels = pd.read_parquet(path, columns=["split", "label"]).groupby("split", sort=False).label
-    counts = labels.agg(reviews="size", positive="sum").to_dict("index")
+    reviews = pd.read_parquet(path, columns=["split", "label"])
+    positive = (reviews.label == 1).groupby(reviews.split, sort=False)
+    counts = positive.agg(reviews="size", positive="sum").to_dict("index")
     read = sum(split["reviews"] for split in counts.values()) + dropped
     return {"read": read, "dropped_from_training": dropped, **counts}
 

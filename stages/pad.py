@@ -9,6 +9,7 @@ from tqdm import tqdm
 from sentiment import console, dataset, encoding, files, params
 
 REVIEWS = "data/raw/reviews.parquet"
+LABELLED, UNLABELLED = ("train", "test"), "unlabelled"
 
 
 def main() -> None:
@@ -16,7 +17,9 @@ def main() -> None:
     word_index = encoding.read_word_index("data/raw/word_index.json")
     encoder = encoding.Encoder(word_index, **settings.model_dump())
     counts = pq.read_table(REVIEWS, columns=["split"]).column("split").value_counts().to_pylist()
-    sizes = {count["values"]: count["counts"] for count in counts}
+    sizes = dict.fromkeys((*LABELLED, UNLABELLED), 0) | {
+        count["values"]: count["counts"] for count in counts
+    }
 
     with ExitStack() as stack, tqdm(total=sum(sizes.values()), unit=" reviews") as progress:
 
@@ -24,15 +27,17 @@ def main() -> None:
             return stack.enter_context(files.npy_rows(f"data/padded/{name}.npy", dtype, shape))
 
         x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
-        y = {s: output(f"y_{s}", "int8", n) for s, n in sizes.items()}
+        y = {s: output(f"y_{s}", "int8", sizes[s]) for s in LABELLED}
         for batch in dataset.stream(REVIEWS, ["split", "label", "text"]):
             for split, rows in batch.groupby("split"):
                 x[split].write(encoder.rows(rows.text))
-                y[split].write(rows.label.to_numpy(np.int8))
+                if split in LABELLED:
+                    y[split].write(rows.label.to_numpy(np.int8))
             progress.update(len(batch))
 
     with files.atomic("data/padded/encoder.json") as path:
         encoder.save(path)
+    sizes = {split: size for split, size in sizes.items() if size}
     for split, size in sizes.items():
         print(f"{size} {split} sequences")
     print("Pad sequences (samples x time)")

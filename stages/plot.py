@@ -47,9 +47,10 @@ def main() -> None:
 
 
 def review_lengths(path: str) -> pd.DataFrame:
-    """Return how many reviews each split has of each number of words."""
+    """Return how many labelled reviews each split has of each number of words."""
     reviews = Counter()
     for batch in dataset.stream(path, ["split", "text"]):
+        batch = batch.query("split != 'unlabelled'")
         words = (len(encoding.split_words(text)) for text in batch.text)
         reviews.update(zip(batch.split, words, strict=True))
     rows = [(split, words, count) for (split, words), count in reviews.items()]

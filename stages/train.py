@@ -6,6 +6,7 @@ validation accuracy beside it. Interrupted training goes on after its last finis
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from sentiment import (
@@ -21,37 +22,59 @@ from sentiment import (
     tracking,
     training,
 )
+from sentiment.dataset import Dataset
 from stages import paths
 
 MODEL, BEST = paths.MODELS["recurrent"], paths.MODELS["recurrent_best_epoch"]
 HISTORY, CHECKPOINT = "data/rnn/history.csv", "data/rnn/checkpoint-{seed}.npz"
 SEEDS = "data/rnn/seeds"  # the networks of further seeds, and the history of all
+TEACHER = "data/baseline/unlabelled.npy"
 
 
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
+    made = lineage.of_stage("train")
+    live = tracking.Live("recurrent", made)
+    trained = {}
+    for seed in settings.every_seed:
+        print(f"seed {seed}")
+        checkpoint = training.Checkpoint(
+            CHECKPOINT.format(seed=seed), made.inputs, settings.train.patience
+        )
+        logged = live if seed == settings.seed else None
+        trained[seed] = *train(settings, seed, checkpoint, logged), checkpoint
+    save(settings, trained)
+    with store.tolerated():
+        track()
+
+
+def train(settings: params.Params, seed: int, checkpoint: training.Checkpoint, on_epoch_end):
+    """Return the network after its last and its best epoch. The trials of a sweep come here too."""
     fitted_on, validation = dataset.divide(
         dataset.load("data/padded", "train"), settings.validation_split
     )
     if settings.train.engine == "fused":
         fused.keep_tensorflow_to_one_thread()
-    made = lineage.of_stage("train")
-    live = tracking.Live("recurrent", made)
-    trained = {}
-    for seed in settings.every_seed:
-        recurrent.seed(seed, settings.train.deterministic)
-        model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
-        if seed == settings.seed:
-            model.summary()
-        print(f"seed {seed}")
-        checkpoint = training.Checkpoint(CHECKPOINT.format(seed=seed), made.inputs)
-        logged = live if seed == settings.seed else None
-        best = recurrent.fit(model, fitted_on, validation, settings.train, seed, checkpoint, logged)
-        trained[seed] = model, best, checkpoint
-    save(settings, trained)
-    with store.tolerated():
-        track()
+    recurrent.seed(seed, settings.train.deterministic)
+    unlabelled = dataset.load_unlabelled("data/padded")
+    vectors = None
+    if settings.train.vectors.source != "random":
+        from sentiment import embeddings
+
+        vectors = embeddings.initial(
+            fitted_on, unlabelled, settings.pad.num_words, settings.train, seed
+        )
+    model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train, vectors)
+    if seed == settings.seed:
+        model.summary()
+    if settings.train.teacher:
+        said = Dataset(unlabelled, np.load(TEACHER, allow_pickle=False))
+        fitted_on = Dataset(*map(np.concatenate, zip(fitted_on, said, strict=True)))
+    best = recurrent.fit(
+        model, fitted_on, validation, settings.train, seed, checkpoint, on_epoch_end
+    )
+    return model, best
 
 
 def save(settings: params.Params, trained: dict[int, tuple]) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,10 @@ class Copy:
         """Return what a DVC command printed."""
         return self.python("-m", "dvc", *arguments, code=code, **variables)
 
+    def duplicate(self, root: Path) -> "Copy":
+        """Return a copy of this copy, store and all."""
+        return Copy(shutil.copytree(self.root, root, symlinks=True))
+
     def commit(self) -> None:
         """Commit the present state to Git."""
         for arguments in (["add", "--all"], ["commit", "--quiet", "--message", "State"]):
@@ -92,8 +97,7 @@ def finished(tmp_path_factory) -> Copy:
 @pytest.fixture
 def project(finished, tmp_path) -> Copy:
     """A copy of the finished copy, store and all, to do with as one likes."""
-    root = shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
-    return Copy(root)
+    return finished.duplicate(tmp_path / "project")
 
 
 @pytest.fixture
@@ -106,6 +110,22 @@ def inside(project, monkeypatch) -> Copy:
         monkeypatch.delenv(name, raising=False)
     store.connect("sample")
     return project
+
+
+@pytest.fixture
+def cluster(monkeypatch) -> Iterator:
+    """Two Ray nodes on loopback, of a processor each: `remove_node` loses one."""
+    pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
+    from ray.cluster_utils import Cluster
+
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # pytest's is too long for sockets
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback is not resolved
+        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
+        nodes = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+        nodes.add_node(**node)
+        yield nodes
+        nodes.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -139,3 +139,13 @@ def test_a_confusion_matrix_has_each_count_in_its_place(actual, predicted, revie
 )
 def test_a_figure_says_which_reviews_it_is_about(draw):
     assert draw().labels.caption == CAPTION
+
+
+@pytest.mark.parametrize("best", [set(), {1}, {0, 1}])
+def test_trials_are_lines_with_the_best_setting_on_top(tmp_path, best):
+    tables = [history(epochs).assign(trial=trial) for trial, epochs in enumerate((2, 5))]
+    figure = figures.trials(pd.concat(tables), best, CAPTION)
+    last = figure.data.setting.iloc[-1]
+    assert last == ("the best setting" if best else "other settings")
+    figures.save(figure, tmp_path / "trials.png")
+    assert (tmp_path / "trials.png").read_bytes().startswith(b"\x89PNG")

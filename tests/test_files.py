@@ -172,3 +172,16 @@ def test_keep_only_removes_files_and_folders_of_other_names(tmp_path):
     files.keep_only(tmp_path / "kept", ["history", "43", "not there"])
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"kept/43/model", "kept/history", "beside/it"}
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path):
+    (tmp_path / ".partial-new").mkdir()
+    (tmp_path / ".partial-new/stale").touch()
+    with pytest.raises(KeyboardInterrupt), files.atomic_folder(tmp_path / "new") as folder:
+        (folder / "one").touch()
+        raise KeyboardInterrupt
+    assert not [*tmp_path.iterdir()]
+    with files.atomic_folder(tmp_path / "new") as folder:
+        (folder / "one").touch()
+        assert not (tmp_path / "new").exists()
+    assert [*tmp_path.rglob("*")] == [tmp_path / "new", tmp_path / "new/one"]

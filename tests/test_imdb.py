@@ -20,6 +20,10 @@ REVIEWS = {
     "aclImdb/test/pos/0_10.txt": b"I went and saw this movie last night.",
     "aclImdb/test/neg/0_2.txt": b"Once again Mr. Costner has dragged it out.",
 }
+UNLABELLED = {
+    "aclImdb/train/unsup/10_0.txt": b"Neither here nor there.",
+    "aclImdb/train/unsup/2_0.txt": b"Seen on a plane.",
+}
 
 
 def member(name: str, content: bytes = b"", **attributes) -> tuple[tarfile.TarInfo, bytes]:
@@ -44,8 +48,8 @@ TAR = tar(GOOD)
 
 @pytest.fixture(autouse=True)
 def small_data_set(monkeypatch):
-    monkeypatch.setattr(imdb, "REVIEWS", len(REVIEWS))
-    monkeypatch.setattr(imdb, "REVIEWS_DIGEST", imdb.digest(REVIEWS))
+    for kind, reviews in (("labelled", REVIEWS), ("unlabelled", UNLABELLED)):
+        monkeypatch.setitem(imdb.CONTENTS, kind, (len(reviews), imdb.digest(reviews)))
 
 
 @pytest.fixture
@@ -122,6 +126,30 @@ def test_one_changed_byte_is_refused(refusal):
     message = refusal(TAR.replace(b"Bromwell High", b"Bromwell Hugh"))
     assert imdb.digest(REVIEWS) in message
     assert "Replace it with a good copy" in message
+
+
+def test_unlabelled_reviews_are_read_where_they_are_asked_for(tmp_path):
+    path = tmp_path / imdb.ARCHIVE
+    both = [member(name, content) for name, content in (REVIEWS | UNLABELLED).items()]
+    path.write_bytes(gzip.compress(tar(both)))
+    assert imdb.read_archive(path) == REVIEWS
+    assert imdb.read_archive(path, unlabelled=True) == REVIEWS | UNLABELLED
+
+
+def test_a_changed_unlabelled_review_is_refused(tmp_path):
+    path = tmp_path / imdb.ARCHIVE
+    path.write_bytes(gzip.compress(TAR))
+    with pytest.raises(UserError, match="has 0 unlabelled reviews"):
+        imdb.read_archive(path, unlabelled=True)
+
+
+def test_unlabelled_rows_come_last_and_leave_the_others_as_they_were():
+    rows = imdb.in_keras_order(REVIEWS | UNLABELLED)
+    assert rows[: len(REVIEWS)].equals(imdb.in_keras_order(REVIEWS))
+    assert rows[len(REVIEWS) :].values.tolist() == [
+        ["unlabelled", imdb.NO_LABEL, 0, "train/unsup/10_0", "Neither here nor there."],
+        ["unlabelled", imdb.NO_LABEL, 0, "train/unsup/2_0", "Seen on a plane."],
+    ]
 
 
 def test_a_missing_review_is_refused(refusal):

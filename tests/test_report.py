@@ -287,12 +287,18 @@ OVERFLOWING = """() => [...document.querySelectorAll("body *")]
     .map(e => e.outerHTML.slice(0, 120))"""
 
 
+UNCUT = "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+
+
 def test_nothing_overflows(page):
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate(
-        "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)"
-    )
+    assert page.evaluate(UNCUT)
+
+
+def test_the_first_screen_has_the_whole_answer(page):
+    bottom = "document.querySelector('.forest').getBoundingClientRect().bottom"
+    assert page.evaluate(bottom) <= page.viewport_size["height"]
 
 
 def test_axe_finds_no_violation(page):
@@ -302,8 +308,10 @@ def test_axe_finds_no_violation(page):
 
 def test_printed_it_has_no_controls(page):
     page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 1000})  # A4 within its margins
     assert not page.locator("nav, .trace input").filter(visible=True).count()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(UNCUT)
 
 
 def test_slider_and_words_move_through_a_reading(page):

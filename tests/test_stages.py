@@ -8,6 +8,8 @@ import pytest
 from conftest import PROJECT
 from ruamel.yaml import YAML
 
+from stages import paths
+
 STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
 
 
@@ -51,6 +53,11 @@ def test_deps_are_the_modules_that_a_stage_imports(stage):
 def test_every_file_that_a_stage_names_is_a_dep_or_an_output(stage):
     named = set(re.findall(r'"(data/[^"{]+)"', Path(PROJECT, f"stages/{stage}.py").read_text()))
     assert named & MADE <= {*STAGES[stage]["deps"], *outs(STAGES[stage])}
+
+
+def test_the_models_that_are_asked_are_outputs_and_are_compared():
+    named = {*paths.MODELS.values(), paths.ENCODER, paths.VALIDATION}
+    assert named <= MADE & {*STAGES["evaluate"]["deps"]}
 
 
 @pytest.mark.parametrize("stage", ["fetch", "pad", "baseline", "plot"])

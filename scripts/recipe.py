@@ -1,0 +1,67 @@
+"""Run a recipe of the folder recipes as a DVC experiment, and record it: `make recipe NAME=...`."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dvc.api
+
+from sentiment import console, files, params
+
+RESULTS = Path("recipes/results.json")
+MODEL = "recurrent_best_epoch"  # the epoch too is chosen on validation rows
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise console.UserError("name one recipe: make recipe NAME=labelled")
+    name = sys.argv[1]
+    overrides = params.recipe(name)
+    commit = committed()
+    started = time.monotonic()
+    run(name, overrides)
+    seconds = round(time.monotonic() - started)
+    scores = dvc.api.metrics_show("data/metrics.json", rev=name)[MODEL]
+    result = {split: scores[split]["accuracy"] for split in ("validation", "test")}
+    record(name, result | {"seconds": seconds, "commit": commit})
+    print(f"{name}: validation {result['validation']:.2%}, test {result['test']:.2%}")
+    print(f"Take it over with `dvc exp apply {name}`.")
+
+
+def committed() -> str:
+    """Return the present commit.
+
+    Raises:
+        UserError: if a tracked file, other than the results, differs from it.
+    """
+    status = git("status", "--porcelain", "--untracked-files=no").splitlines()
+    if changed := [line[3:] for line in status if line[3:] != str(RESULTS)]:
+        raise console.UserError(f"commit first, so that the result has a commit: {changed[0]}")
+    return git("rev-parse", "HEAD").strip()
+
+
+def git(*arguments: str) -> str:
+    """Return what a Git command prints."""
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def run(name: str, overrides: dict[str, object]) -> None:
+    """Run the pipeline as an experiment, in a folder of its own: the results here stay."""
+    dvc_ = [sys.executable, "-m", "dvc", "exp"]
+    subprocess.run([*dvc_, "remove", name], capture_output=True)  # of an earlier run, if any
+    values = [f"--set-param={key}={json.dumps(value)}" for key, value in overrides.items()]
+    if subprocess.run([*dvc_, "run", "--temp", "--name", name, *values]).returncode:
+        raise console.UserError(f"the recipe {name} failed: see above")
+
+
+def record(name: str, result: dict[str, object]) -> None:
+    """Put a recipe's result among the others, by name."""
+    results = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
+    with files.atomic(RESULTS) as path:
+        path.write_text(json.dumps(results | {name: result}, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,96 @@
+"""Try parameters, or seeds, as a file in sweeps/ says: `make sweep NAME=seeds`.
+
+Trials run on this machine, or on the Ray cluster that RAY_ADDRESS names. A sweep that was ended
+goes on where it was, and one that is done is shown again.
+"""
+
+import os
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from sentiment import cluster, console, figures, files, lineage, params, store, sweep, tracking
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    settings = params.read()
+    asked = sweep.read(name, settings)
+    lineage.of_stage("pad").require_outputs()
+    store.connect(settings.fetch.source)
+    stage = lineage.of_stage("train")
+    made = lineage.Lineage(stage.params | asked.model_dump(mode="json"), stage.deps, {})
+    run = tracking.Sweep(name, made)
+    folder = Path("data/sweeps", name)
+    with cluster.connected(asked.cpus):
+        from sentiment import tuning  # not before it is known that Ray is there
+
+        train = partial(train_on_node, Path.cwd(), settings)
+        state = Path.cwd() / folder / "state" / made.inputs
+        epochs = tuning.run(asked, train, state, run, settings.seed)
+
+    trials = sweep.trials(epochs, asked)
+    best = sweep.best(trials, asked)
+    caption = f"{settings.fetch.source} reviews, validation rows"
+    paths = write(folder, epochs, trials, figures.trials(epochs, set(best.trial), caption))
+    show(trials, asked)
+    if len(best):
+        values = asked.fixed | best.iloc[0][asked.choices].to_dict()
+        paths.append(save_setting(folder / "best.yaml", values))
+    with store.tolerated():
+        track(run, epochs, asked)
+        run.finish(trials[sweep.OBJECTIVE].max(), paths)
+
+
+def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_epoch_end) -> None:
+    """Train as the stage does, with other values of parameters: a trial, on any node."""
+    from stages import train
+
+    os.chdir(root)
+    settings = params.changed(settings, values, "the trial")
+    train.train(settings, settings.seed, checkpoint, on_epoch_end)
+
+
+def write(folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure) -> list[Path]:
+    """Write the tables and the figure; return their paths."""
+    paths = [folder / name for name in ("epochs.csv", "trials.csv", "trials.png")]
+    for path, table in zip(paths, (epochs, trials), strict=False):
+        with files.atomic(path) as temporary:
+            table.to_csv(temporary, index=False)
+    with files.atomic(paths[-1]) as temporary:
+        figures.save(figure, temporary)
+    return paths
+
+
+def show(trials: pd.DataFrame, asked: sweep.Sweep) -> None:
+    """Print what came of the trials, and of several seeds, the spread."""
+    accuracies = dict.fromkeys([sweep.OBJECTIVE, "val_accuracy"], "{:.4f}".format)
+    print(trials.to_string(index=False, float_format="{:.4g}".format, formatters=accuracies))
+    if sweep.SEED in asked.space:
+        print("\nValidation accuracy over the seeds, at the best and after the last epoch:")
+        print(sweep.spread(trials, asked).to_string(index=False, float_format="{:.4f}".format))
+
+
+def save_setting(path: Path, values: dict[str, object]) -> Path:
+    """Write the best setting as a recipe, and print the command that runs it."""
+    with files.atomic(path) as temporary:
+        YAML().dump(values, temporary)
+    options = [f"--set-param {shlex.quote(f'{key}={value}')}" for key, value in values.items()]
+    print(f"\nThe best setting, in {path} too:\ndvc exp run", *options)
+    return path
+
+
+def track(run: tracking.Sweep, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
+    """See to it that the store has each epoch of each trial."""
+    for number, history in epochs.groupby("trial"):
+        values = history.iloc[0][list(asked.space)].to_dict()
+        history = history.drop(columns=["trial", *asked.space])
+        run.log_trial(number, asked.fixed | values, history)
+
+
+if __name__ == "__main__":
+    console.run(main)

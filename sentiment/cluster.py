@@ -1,0 +1,87 @@
+"""Ray: processes on this machine, or on the cluster that RAY_ADDRESS names."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from sentiment.console import UserError
+
+ADDRESS = "RAY_ADDRESS"
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: Ray keeps to loopback, on any system
+
+
+@contextmanager
+def connected(cpus: int = 1) -> Iterator[None]:
+    """Have Ray at hand within the block, on this machine unless RAY_ADDRESS names a cluster.
+
+    Args:
+        cpus: Threads of the recurrence in each process.
+
+    Raises:
+        UserError: if Ray is not installed, or no cluster answers.
+    """
+    address = os.environ.get(ADDRESS)
+    if not address:
+        os.environ[LOOPBACK] = "0"  # read when Ray is first imported
+    try:
+        import ray
+    except ImportError:
+        raise UserError("Ray is not installed: run `make ray`") from None
+    options = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "runtime_env": {"env_vars": {"NUMBA_NUM_THREADS": str(cpus)}},
+    }
+    with ExitStack() as stack:
+        if not address:  # never a cluster that happens to run here
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
+            options |= {
+                "address": "local",
+                "include_dashboard": False,
+                "_temp_dir": folder,
+            }
+        try:
+            ray.init(**options)
+        except ConnectionError:
+            raise UserError(f"{ADDRESS}: no Ray cluster answers at {address}") from None
+        stack.callback(ray.shutdown)
+        yield
+
+
+def each(work: Callable[..., Iterator[int]], jobs: Sequence[tuple]) -> Iterator[int]:
+    """Do jobs: one after the other here, or on the cluster that RAY_ADDRESS names, with Ray Data.
+
+    A job that is lost with its node is done again on another.
+
+    Args:
+        work: Does a job, given what its tuple holds, and yields numbers that tell of its progress.
+        jobs: Each to be done by itself, in any order.
+
+    Yields:
+        The numbers; from a cluster their sum for each job.
+
+    Raises:
+        UserError: as `work` does, or as `connected` does.
+    """
+    if ADDRESS not in os.environ:
+        for job in jobs:
+            yield from work(*job)
+        return
+
+    def on_node(row: dict) -> dict:
+        try:
+            return {"progress": sum(work(*jobs[row["id"]])), "refusal": ""}
+        except (UserError, OSError) as error:
+            return {"progress": 0, "refusal": str(error)}
+
+    with connected():
+        import ray.data
+
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        numbers = ray.data.range(len(jobs), override_num_blocks=len(jobs))
+        for row in numbers.map(on_node).iter_rows():
+            if row["refusal"]:
+                raise UserError(row["refusal"])
+            yield row["progress"]
