@@ -27,11 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from scripts import readme
 from sentiment import console, figures, workspace
 
 REAL = Path("data/raw/reviews.parquet")
 FOLDER = Path("scale")  # in the project, since a temporary folder may lie in memory
-RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), Path("docs/scale.md")
+RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), "docs/scale.md"
 SIZES = (50_000, 200_000, 1_000_000)
 STAGES = ("fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
 OWN = "reviews/recombined.parquet"
@@ -64,20 +65,18 @@ def main() -> None:
         shutil.rmtree(FOLDER, ignore_errors=True)
     costs = tidy(costs)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "costs": costs.to_dict("records")}, indent=1)
-    )
+    measured = {"machine": machine, "costs": costs.to_dict("records")}
+    RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
     figures.save(figure(costs), FIGURE)
-    marked = re.compile(r"(<!-- scale:.*? -->\n).*?(<!-- /scale -->)", re.DOTALL)
-    written = f"{table(costs)}\n({machine}.)\n"
-    page = marked.sub(lambda found: found[1] + written + found[2], PAGE.read_text())
-    PAGE.write_text(page)
+    shown = f"![Seconds and megabytes over the number of reviews]({FIGURE.name})"
+    readme.fill(PAGE, "scale", f"{table(costs)}\n({machine}.)\n\n{shown}\n")
     print(table(costs))
 
 
 def parameters(size: int) -> dict[str, object]:
     """Return the parameters of a run on so many reviews."""
     return {
+        "seeds": 1,
         "fetch.source": OWN,
         "train.epochs": 1,
         "baseline.words.C": [0.03],
@@ -191,7 +190,7 @@ def figure(costs: pd.DataFrame) -> p9.ggplot:
         + p9.geom_line()
         + p9.geom_point()
         + p9.facet_wrap("variable", ncol=1, scales="free_y")
-        + p9.scale_x_log10(breaks=sorted(costs.reviews.unique()), labels=_readable)
+        + p9.scale_x_log10(breaks=sorted(costs.reviews.unique()), minor_breaks=[], labels=_readable)
         + p9.scale_y_log10(labels=_readable)
         + p9.scale_colour_brewer("qual", "Dark2")
         + p9.labs(y="", caption="Recombined IMDB reviews; both axes are logarithmic")

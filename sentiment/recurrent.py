@@ -19,6 +19,7 @@ CELLS = {
     "lstm": keras.layers.LSTM,
 }
 
+BATCH = 512  # reviews in memory at a time, where a network answers
 STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost as much as one batch
 
 
@@ -241,12 +242,13 @@ def predictor(model: keras.Model) -> keras.Model:
 def probabilities(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
     network = predictor(model)
-    if model.input_shape[1] is not None:
-        return network.predict(rows, batch_size=512, verbose=0)[:, 0]
-    # Padding is masked: reviews of like length go together, as far as they are long.
-    order = np.argsort(np.count_nonzero(rows, axis=1), kind="stable")
+    order = np.arange(len(rows))
+    masked = model.input_shape[1] is None
+    if masked:  # reviews of like length go together, as far as they are long
+        order = np.argsort(np.count_nonzero(rows, axis=1), kind="stable")
     said = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), 512):
-        batch = order[start : start + 512]
-        said[batch] = network.predict_on_batch(cut(rows[batch]))[:, 0]
+    # One by one: `predict` would hold all rows in memory, and some of them after it has returned.
+    for start in range(0, len(rows), BATCH):
+        batch = order[start : start + BATCH]
+        said[batch] = network.predict_on_batch(cut(rows[batch]) if masked else rows[batch])[:, 0]
     return said
