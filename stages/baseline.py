@@ -37,7 +37,7 @@ class Bags(NamedTuple):
     """What one seed gives: the bags, and what each C gave.
 
     Before they are fitted on all rows, the n-grams have their honest word on validation, `said`,
-    and on the unlabelled reviews, `taught`.
+    and, of the first seed, on the unlabelled reviews if there are any, `taught`.
     """
 
     words: Pipeline
@@ -51,9 +51,9 @@ def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
     train = dataset.load("data/padded", "train")
-    texts, unlabelled = Dataset(read_texts("train"), train.y), read_texts("unlabelled")
+    texts = Dataset(read_texts("train"), train.y)
 
-    bags = {seed: fit(settings, seed, train, texts, unlabelled) for seed in settings.every_seed}
+    bags = {seed: fit(settings, seed, train, texts) for seed in settings.every_seed}
     for seed, made in bags.items():
         at = partial(paths.of_seed, seed=seed, first=settings.seed)
         bag_of_words.save(made.words, at(WORDS))
@@ -83,9 +83,7 @@ def keep(path: str, said: np.ndarray) -> None:
         rows.write(said)
 
 
-def fit(
-    settings: params.Params, seed: int, train: Dataset, texts: Dataset, unlabelled: np.ndarray
-) -> Bags:
+def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> Bags:
     """Choose the C of both bags on the validation rows; fit that of n-grams on all rows then."""
     fitted_on, validation = dataset.divide(train, settings.validation_split)
     build = partial(bag_of_words.words_model, num_words=settings.pad.num_words, seed=seed)
@@ -97,7 +95,9 @@ def fit(
         settings.baseline.ngrams.C, build, fitted_on, validation
     )
     said = bag_of_words.probabilities(ngrams, validation.x)
-    taught = bag_of_words.probabilities(ngrams, unlabelled) if len(unlabelled) else np.empty(0)
+    taught = np.empty(0)
+    if settings.fetch.unlabelled and seed == settings.seed:
+        taught = bag_of_words.probabilities(ngrams, read_texts("unlabelled"))
     candidates = pd.concat({"words": of_words, "ngrams": of_ngrams}, names=["model"])
     print(f"seed {seed}, on the validation rows:", candidates.round(4).to_string(), sep="\n")
     return Bags(words, ngrams.fit(*texts), said, taught, candidates)
