@@ -5,17 +5,26 @@ import re
 import shutil
 from pathlib import Path
 
+from benchmarks.bench import LABELS
 from sentiment import console
 from sentiment.figures import COMPARED
 
 
 def main() -> None:
-    scores = json.loads(Path("data/metrics.json").read_bytes())
+    scores = load("data/metrics.json")
     if scores["reviews"] != "imdb":
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
     fill("README.md", "results", table(scores))
-    fill("README.md", "recipes", recipes(json.loads(Path("recipes/results.json").read_bytes())))
+    fill(
+        "README.md", "speed", speed(load("benchmarks/results.json"), load("benchmarks/seeds.json"))
+    )
+    fill("README.md", "recipes", recipes(load("recipes/results.json")))
     shutil.copy("data/plots/history.png", "docs/history.png")
+
+
+def load(path: str) -> dict:
+    """Return what a file of results holds."""
+    return json.loads(Path(path).read_bytes())
 
 
 def fill(document: str, mark: str, content: str) -> None:
@@ -23,6 +32,32 @@ def fill(document: str, mark: str, content: str) -> None:
     text = Path(document).read_text()
     marked = re.compile(rf"(<!-- {mark}:.*? -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
+
+
+def speed(bench: dict, seeds: dict) -> str:
+    """Return what `make bench` and `python -m benchmarks.seeds` measured, in sentences."""
+    seconds = {name: found["training"]["median"] for name, found in bench["engines"].items()}
+    lines = [
+        f"An epoch with its validation takes {seconds['fused']:.2f} s "
+        f"on {bench['machine']['cores']} cores."
+    ]
+    for peer, times in (
+        ("keras_tensorflow", bench["speedup_vs_keras_tensorflow"]),
+        (bench["fastest_peer"], bench["speedup_vs_fastest_peer"]),
+    ):
+        lines.append(f"With {LABELS[peer]} it takes {seconds[peer]:.1f} s, {times:.1f} times that.")
+    for name in ("final", "best"):
+        found = seeds[name]
+        ours, stock = (
+            f"{found[engine]['mean']:.1%} ± {found[engine]['deviation']:.1%}"
+            for engine in ("fused", "keras")
+        )
+        lines.append(
+            f"Over ten seeds the {name} validation accuracy is {ours}, with stock Keras {stock} "
+            f"(Mann-Whitney p = {found['mann_whitney_p']}, "
+            f"Kolmogorov-Smirnov p = {found['kolmogorov_smirnov_p']})."
+        )
+    return "\n".join(lines) + "\n"
 
 
 def recipes(results: dict) -> str:
@@ -38,7 +73,7 @@ def recipes(results: dict) -> str:
 
 
 def table(scores: dict) -> str:
-    """Return the models' scores as a Markdown table."""
+    """Return the models' scores as a Markdown table, and below it how the like-for-like compare."""
     lines = [
         "| on the 25,000 test reviews | accuracy | ROC AUC | log loss |",
         "|---|---|---|---|",
@@ -47,6 +82,7 @@ def table(scores: dict) -> str:
         test = scores[model]["test"]
         values = f"{test['accuracy']:.2%} | {test['roc_auc']:.3f} | {test['log_loss']:.3f}"
         lines.append(f"| {label} | {values} |")
+    lines += ["", scores["comparison"]["recurrent_best_epoch"]["baseline_words"]["sentence"]]
     return "\n".join(lines) + "\n"
 
 
