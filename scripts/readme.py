@@ -5,7 +5,6 @@ import re
 import shutil
 from pathlib import Path
 
-from benchmarks.bench import LABELS
 from sentiment import console
 from sentiment.figures import COMPARED
 
@@ -15,9 +14,7 @@ def main() -> None:
     if scores["reviews"] != "imdb":
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
     fill("README.md", "results", table(scores))
-    fill(
-        "README.md", "speed", speed(load("benchmarks/results.json"), load("benchmarks/seeds.json"))
-    )
+    fill("README.md", "seeds", seeds(load("benchmarks/seeds.json")))
     fill("README.md", "recipes", recipes(load("recipes/results.json")))
     shutil.copy("data/plots/history.png", "docs/history.png")
 
@@ -34,20 +31,11 @@ def fill(document: str, mark: str, content: str) -> None:
     Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
 
 
-def speed(bench: dict, seeds: dict) -> str:
-    """Return what `make bench` and `python -m benchmarks.seeds` measured, in sentences."""
-    seconds = {name: found["training"]["median"] for name, found in bench["engines"].items()}
-    lines = [
-        f"An epoch with its validation takes {seconds['fused']:.2f} s "
-        f"on {bench['machine']['cores']} cores."
-    ]
-    for peer, times in (
-        ("keras_tensorflow", bench["speedup_vs_keras_tensorflow"]),
-        (bench["fastest_peer"], bench["speedup_vs_fastest_peer"]),
-    ):
-        lines.append(f"With {LABELS[peer]} it takes {seconds[peer]:.1f} s, {times:.1f} times that.")
+def seeds(measured: dict) -> str:
+    """Return what `python -m benchmarks.seeds` measured, in sentences."""
+    lines = []
     for name in ("final", "best"):
-        found = seeds[name]
+        found = measured[name]
         ours, stock = (
             f"{found[engine]['mean']:.1%} ± {found[engine]['deviation']:.1%}"
             for engine in ("fused", "keras")
