@@ -2,6 +2,7 @@ import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import mlflow
 import pandas as pd
@@ -14,7 +15,11 @@ MODELS = ["baseline", "baseline_words", "recurrent", "recurrent_best_epoch"]
 
 @pytest.fixture
 def sentiment(inside, monkeypatch, capsys):
-    """The command, in a finished copy: returns what it printed."""
+    """The command, in a finished copy: returns what it printed.
+
+    It asks the networks in a thread, not in a process that would import TensorFlow each time.
+    """
+    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
     def run(*arguments: str, stdin: bytes = b"") -> str:
         monkeypatch.setattr(sys, "argv", ["sentiment", *arguments])
@@ -29,8 +34,8 @@ def answers(printed: str) -> dict[str, float]:
     return json.loads(printed)["probability"]
 
 
-def test_every_model_answers(sentiment):
-    lines = sentiment("It was superb and tender.").splitlines()
+def test_every_model_answers(inside):
+    lines = inside.run("sentiment", "It was superb and tender.").stdout.splitlines()
     assert [line.split()[0] for line in lines] == MODELS
     assert {line.split()[1] for line in lines} == {"positive"}
 
