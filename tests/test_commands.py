@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 DOCUMENTS = [
@@ -74,6 +75,8 @@ def test_every_command_runs(project, document):
     (project.root / ".venv/bin/activate").symlink_to(Path(sys.prefix, "bin/activate"))
     for name, content in FILES.items():
         (project.root / name).write_text(content)
+    texts = pd.DataFrame({"text": [FILES["review.txt"]]})
+    texts.to_parquet(project.root / "reviews/texts.parquet")
     for command in commands(document):
         if not elsewhere(command):
             on_sample = command.replace("models:/sentiment@", "models:/sentiment-sample@")
