@@ -24,6 +24,15 @@ ELSEWHERE = {
     "export MLFLOW_TRACKING_URI=http://127.0.0.1:5001": (
         "tests/test_tracking.py::test_a_server_that_is_lost_in_training_costs_nothing"
     ),
+    "make recipe": "tests/test_recipes.py::test_a_small_gru_runs_as_an_experiment_and_is_recorded",
+    "dvc exp apply": (
+        "tests/test_recipes.py::test_a_small_gru_runs_as_an_experiment_and_is_recorded"
+    ),
+    "make sweep": "tests/test_tuning.py::test_a_search_that_was_killed_goes_on",
+    "ray start": "tests/test_tuning.py::test_a_cluster_that_loses_a_node_gives_the_same",
+    "export RAY_ADDRESS=HEAD:6379": (
+        "tests/test_scoring.py::test_a_cluster_that_loses_a_node_gives_the_same_bytes"
+    ),
     "mlflow server": "tests/test_tracking.py::test_a_server_that_is_lost_in_training_costs_nothing",
     "mlflow models serve": "tests/test_serving.py::test_a_model_answers_over_http",
     "curl http://127.0.0.1:5002/invocations": (

@@ -90,3 +90,5 @@ def test_a_small_gru_runs_as_an_experiment_and_is_recorded(project):
     assert result["test"] > 0.9  # word order too is read
     assert result["commit"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
     assert (project.root / "data/metrics.json").read_bytes() == metrics
+    project.dvc("exp", "apply", "small")
+    assert params.read(project.root / "params.yaml").train.network.cell == "gru"
