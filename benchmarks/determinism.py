@@ -4,6 +4,7 @@ python -m benchmarks.determinism
 """
 
 import itertools
+import math
 import statistics
 import subprocess
 import sys
@@ -24,8 +25,9 @@ def epochs(deterministic: bool) -> list[float]:
     fused.keep_tensorflow_to_one_thread()
     recurrent.seed(settings.seed, deterministic)
     model = recurrent.build(settings.pad.num_words, settings.pad.maxlen, settings.train)
+    steps = EPOCHS * math.ceil(len(fitted_on.y) / settings.train.batch_size)
     ends = []
-    recurrent.engine(model, settings.train).fit(
+    recurrent.engine(model, settings.train, steps).fit(
         *fitted_on,
         batch_size=settings.train.batch_size,
         validation_data=validation,
