@@ -18,9 +18,10 @@ from sentiment import (
 )
 from sentiment.encoding import PAD
 from sentiment.evaluation import THRESHOLD
+from stages import paths
 
 PAGE, FIGURES = "docs/recurrence.md", "docs/recurrence"
-NETWORK = "data/rnn/model.keras"
+NETWORK = paths.MODELS["recurrent"]
 REVIEW = "An hour in I wanted my money back, but the ending was worth the wait."
 PADDING = 60  # steps that the figure shows
 DISTANCES = [0, 10, 50, 100, 200, 300, 400]  # from the end, that the table names
@@ -34,7 +35,7 @@ def main() -> None:
     if settings.fetch.source != "imdb" or not reading.is_readable(network):
         raise console.UserError(f"{PAGE} is about the course's network on the real reviews")
     reader = reading.Reader(network)
-    encoder = encoding.Encoder.load("data/padded/encoder.json")
+    encoder = encoding.Encoder.load(paths.ENCODER)
     test = dataset.load("data/padded", "test")
     whole = np.flatnonzero((test.x != PAD).all(axis=1))  # no step of these is padding
     rows, labels = test.x[whole], test.y[whole]

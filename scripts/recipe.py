@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dvc.api
 
-from sentiment import console, files, params
+from sentiment import console, files, params, workspace
 
 RESULTS = Path("recipes/results.json")
 MODEL = "recurrent_best_epoch"  # the epoch too is chosen on validation rows
@@ -36,15 +36,10 @@ def committed() -> str:
     Raises:
         UserError: if a tracked file, other than the results, differs from it.
     """
-    status = git("status", "--porcelain", "--untracked-files=no").splitlines()
+    status = workspace.git(Path(), "status", "--porcelain", "--untracked-files=no").splitlines()
     if changed := [line[3:] for line in status if line[3:] != str(RESULTS)]:
         raise console.UserError(f"commit first, so that the result has a commit: {changed[0]}")
-    return git("rev-parse", "HEAD").strip()
-
-
-def git(*arguments: str) -> str:
-    """Return what a Git command prints."""
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+    return workspace.git(Path(), "rev-parse", "HEAD").strip()
 
 
 def run(name: str, overrides: dict[str, object]) -> None:

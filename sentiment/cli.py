@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment import console, encoding, files
+from sentiment import console, encoding, files, prediction
 from stages.paths import ENCODER, MODELS
 
 READ = "recurrent"  # whose belief is traced
@@ -99,8 +99,7 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
     if not words:
         print("The text holds no words: this is what the models say of nothing.")
     for name, probability in answers.items():
-        label = "positive" if probability >= 0.5 else "negative"
-        print(f"{name:<21} {label}  {probability:.3f}")
+        print(f"{name:<21} {prediction.labels(probability)}  {probability:.3f}")
 
 
 def by_workspace(text: str) -> dict[str, float]:
@@ -124,8 +123,6 @@ def by_workspace(text: str) -> dict[str, float]:
 
 def by_files(models: dict[str, Path], text: str, row: np.ndarray) -> dict[str, float]:
     """Return the probability by each saved model, from a text and its row of token ids."""
-    from sentiment import prediction
-
     return {name: float(prediction.load(path)([text], row)[0]) for name, path in models.items()}
 
 

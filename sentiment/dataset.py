@@ -40,7 +40,7 @@ def parquet_batches(
 
 
 def texts(path: Path | str, split: str, first: int = 0) -> Iterator[str]:
-    """Yield the texts of the `train` or `test` reviews in a Parquet file, but the `first` ones."""
+    """Yield the texts of a split's reviews in a Parquet file, but the `first` ones."""
     batches = stream(path, ["split", "text"])
     of_split = (text for batch in batches for text in batch.text[batch.split == split])
     return islice(of_split, first, None)

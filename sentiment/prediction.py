@@ -10,6 +10,11 @@ import numpy as np
 BATCH = 4096  # reviews in memory at a time
 
 
+def labels(probabilities: np.ndarray) -> np.ndarray:
+    """Return what reviews are called, `positive` or `negative`, by their probability of praise."""
+    return np.where(probabilities >= 0.5, "positive", "negative")
+
+
 def load(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
     """Return a function from reviews to the probability that each is positive.
 

@@ -20,7 +20,7 @@ CELLS = {
 }
 
 BATCH = 512  # reviews in memory at a time, where a network answers
-STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost as much as one batch
+STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost a tenth of an epoch
 
 
 def build(
@@ -193,17 +193,22 @@ def fit(
     )
     twin = engine(model, settings, len(batches) * settings.epochs)
     done = checkpoint.resume(twin)
+
+    def stop_training(*_) -> None:
+        twin.stop_training = checkpoint.has_exhausted(settings.patience)
+
     twin.fit(
         batches,
         shuffle=False,  # the batches, that is; they are shuffled already
         validation_data=unseen,
         initial_epoch=done,
-        epochs=done if checkpoint.exhausted else settings.epochs,
+        epochs=done if checkpoint.has_exhausted(settings.patience) else settings.epochs,
         callbacks=[
             # Not the data set's own on_epoch_end: Keras calls that once more than there are epochs.
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.shuffle(epoch)),
             checkpoint,
             keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end),
+            keras.callbacks.LambdaCallback(on_epoch_end=stop_training),
         ],
     )
     best = keras.models.clone_model(model)

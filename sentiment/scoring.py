@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from sentiment import cluster, files, prediction
+from sentiment import cluster, dataset, files, prediction
 from sentiment.console import UserError
 from sentiment.encoding import Encoder
 
-BATCH = 4096  # reviews in memory at a time
 ADDED = [pa.field("label", pa.string()), pa.field("probability", pa.float64())]
 
 
@@ -84,24 +83,22 @@ def score_file(
         UserError: if a text is missing.
     """
     probabilities, encode = _load(model, encoder)
-    with pq.ParquetFile(source) as file, files.atomic(target) as temporary:
-        schema = file.schema_arrow
-        for field in ADDED:
-            schema = schema.append(field)
-        done = 0
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for batch in file.iter_batches(BATCH):
-                texts = batch.column(column)
-                if texts.null_count:
-                    row = done + np.argmax(texts.is_null().to_numpy(zero_copy_only=False))
-                    raise UserError(f"{source}: row {row}, counted from 0, has no text")
-                texts = texts.to_pylist()
-                probability = probabilities(texts, encode(texts)).astype(float)
-                label = np.where(probability >= 0.5, "positive", "negative")
-                columns = [*batch.columns, pa.array(label), pa.array(probability)]
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-                done += len(texts)
-                yield len(texts)
+    schema, done = pq.read_schema(source), 0
+    for field in ADDED:
+        schema = schema.append(field)
+    with files.atomic(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for batch in dataset.parquet_batches(source, prediction.BATCH):
+            texts = batch.column(column)
+            if texts.null_count:
+                row = done + np.argmax(texts.is_null().to_numpy(zero_copy_only=False))
+                raise UserError(f"{source}: row {row}, counted from 0, has no text")
+            texts = texts.to_pylist()
+            probability = probabilities(texts, encode(texts)).astype(float)
+            labels = prediction.labels(probability)
+            columns = [*batch.columns, pa.array(labels), pa.array(probability)]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            done += len(texts)
+            yield len(texts)
 
 
 @cache  # a process loads them once

@@ -1,7 +1,6 @@
 """A model as MLflow serves it; MLflow runs this file when it loads one."""
 
 import mlflow
-import numpy as np
 import pandas as pd
 
 from sentiment import prediction
@@ -20,8 +19,8 @@ class TextClassifier(mlflow.pyfunc.PythonModel):
         """Return label and probability of each row's `text`; the probability is of `positive`."""
         texts = model_input["text"].tolist()
         probability = self._predict(texts, self._encoder.rows(texts)).astype(float)
-        label = np.where(probability >= 0.5, "positive", "negative")
-        return pd.DataFrame({"label": label, "probability": probability})
+        labels = prediction.labels(probability)
+        return pd.DataFrame({"label": labels, "probability": probability})
 
 
 mlflow.models.set_model(TextClassifier())

@@ -79,12 +79,11 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         path: The file, `.npz`. It is replaced whole after each epoch.
         identity: Of the settings and data; a file of another training is not resumed.
-        patience: Epochs without a better validation accuracy, after which training stops.
     """
 
-    def __init__(self, path: Path | str, identity: str, patience: int | None = None):
+    def __init__(self, path: Path | str, identity: str):
         super().__init__()
-        self._path, self._identity, self._patience = Path(path), identity, patience
+        self._path, self._identity = Path(path), identity
         self._history: list[dict[str, float]] = []
         self._best: list[np.ndarray] = []
 
@@ -118,20 +117,18 @@ class Checkpoint(keras.callbacks.Callback):
                 **_pack("best", self._best),
                 **_pack("now", now),
             )
-        self.model.stop_training = self.exhausted
 
     @property
     def history(self) -> pd.DataFrame:
         """A row for each epoch: epoch, from 1, and each metric."""
         return pd.DataFrame(self._history)
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether patience has run out."""
-        if self._patience is None or not self._history:
+    def has_exhausted(self, patience: int | None) -> bool:
+        """Return whether so many epochs have gone by without a better validation accuracy."""
+        if patience is None or not self._history:
             return False
         best = int(self.history["val_accuracy"].argmax()) + 1
-        return len(self._history) - best >= self._patience
+        return len(self._history) - best >= patience
 
     @property
     def best_weights(self) -> list[np.ndarray]:

@@ -21,18 +21,19 @@ def copy(project: Path, target: Path, overrides: dict[str, object]) -> None:
     Raises:
         UserError: if an override is no parameter.
     """
-    listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         source = project / name
         if name not in RESULTS and source.is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
     params.override(target / "params.yaml", overrides)
-    _git(target, "init", "--quiet")
-    _git(target, "add", "--all")
-    _git(target, *AUTHOR, "commit", "--quiet", "--message", "A copy of the project")
+    git(target, "init", "--quiet")
+    git(target, "add", "--all")
+    git(target, *AUTHOR, "commit", "--quiet", "--message", "A copy of the project")
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str) -> str:
+    """Return what a Git command prints in a folder."""
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -27,6 +27,7 @@ from sentiment import (
 from sentiment.dataset import Dataset
 from stages import paths
 
+REVIEWS = "data/raw/reviews.parquet"
 WORDS, NGRAMS = paths.MODELS["baseline_words"], paths.MODELS["baseline"]
 SEEDS, CANDIDATES = "data/baseline/seeds", "data/baseline/seeds/candidates.csv"
 UNLABELLED = "data/baseline/unlabelled.npy"  # what the network's teacher says
@@ -51,7 +52,7 @@ def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
     train = dataset.load("data/padded", "train")
-    texts = Dataset(read_texts("train"), train.y)
+    texts = Dataset(np.fromiter(dataset.texts(REVIEWS, "train"), object), train.y)
 
     bags = {seed: fit(settings, seed, train, texts) for seed in settings.every_seed}
     for seed, made in bags.items():
@@ -63,18 +64,12 @@ def main() -> None:
     with files.atomic(TELLING) as path:
         telling = bag_of_words.telling_ngrams(bags[settings.seed].ngrams, 25)
         telling.to_csv(path, index=False, float_format="%.6g")
-    with files.atomic(f"{SEEDS}/candidates.csv") as path:
+    with files.atomic(CANDIDATES) as path:
         candidates = pd.concat({seed: made.candidates for seed, made in bags.items()})
         candidates.to_csv(path, index_label=["seed", "model", "C"], float_format="%.6g")
     files.keep_only(SEEDS, ["candidates.csv", *map(str, settings.every_seed[1:])])
     with store.tolerated():
         track()
-
-
-def read_texts(split: str) -> np.ndarray:
-    """Return the texts of a split."""
-    reviews = pd.read_parquet("data/raw/reviews.parquet", filters=[("split", "==", split)])
-    return reviews["text"].to_numpy(object)
 
 
 def keep(path: str, said: np.ndarray) -> None:
@@ -97,7 +92,7 @@ def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> B
     said = bag_of_words.probabilities(ngrams, validation.x)
     taught = np.empty(0)
     if settings.fetch.unlabelled and seed == settings.seed:
-        taught = bag_of_words.probabilities(ngrams, read_texts("unlabelled"))
+        taught = bag_of_words.probabilities(ngrams, [*dataset.texts(REVIEWS, "unlabelled")])
     candidates = pd.concat({"words": of_words, "ngrams": of_ngrams}, names=["model"])
     print(f"seed {seed}, on the validation rows:", candidates.round(4).to_string(), sep="\n")
     return Bags(words, ngrams.fit(*texts), said, taught, candidates)
@@ -107,7 +102,7 @@ def track(lineage_of=lineage.of_stage) -> None:
     """Log the present baselines to MLflow."""
     with tracking.result("baseline", lineage_of("baseline")) as run:
         if run:
-            tracking.log_reviews("data/raw/reviews.parquet")
+            tracking.log_reviews(REVIEWS)
             registry.log_model("baseline", NGRAMS, paths.ENCODER)
             registry.log_model("baseline_words", WORDS, paths.ENCODER)
 

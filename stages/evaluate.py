@@ -36,7 +36,7 @@ ALL = [*MODELS, "blend"]
 BLENDED = ("recurrent_best_epoch", "baseline")
 REFITTED = ("baseline", "blend")  # on all training reviews, the blend in part
 BAGS = {"baseline": "the bag of n-grams", "baseline_words": "the bag of words"}
-COMPARED = {
+CALLED = {
     "recurrent": "The recurrent network after its last epoch",
     "recurrent_best_epoch": "The recurrent network after its best epoch",
     "blend": "The blend of the network and the bag of n-grams",
@@ -119,7 +119,7 @@ def compare(how: Callable[..., dict], right, seed: int) -> dict:
         model: {
             bag: how(right[model], right[bag], seed, called, than) for bag, than in BAGS.items()
         }
-        for model, called in COMPARED.items()
+        for model, called in CALLED.items()
     }
 
 

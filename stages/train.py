@@ -39,9 +39,7 @@ def main() -> None:
     trained = {}
     for seed in settings.every_seed:
         print(f"seed {seed}")
-        checkpoint = training.Checkpoint(
-            CHECKPOINT.format(seed=seed), made.inputs, settings.train.patience
-        )
+        checkpoint = training.Checkpoint(CHECKPOINT.format(seed=seed), made.inputs)
         logged = live if seed == settings.seed else None
         trained[seed] = *train(settings, seed, checkpoint, logged), checkpoint
     save(settings, trained)

@@ -235,7 +235,7 @@ def train(folder, reviews, settings, on_epoch_end=lambda epoch, metrics: None, i
     fitted_on, validation = Dataset(*(a[:50] for a in reviews)), Dataset(*(a[50:] for a in reviews))
     model, checkpoint = (
         network(settings),
-        Checkpoint(folder / "checkpoint.npz", identity, settings.patience),
+        Checkpoint(folder / "checkpoint.npz", identity),
     )
     best = recurrent.fit(model, fitted_on, validation, settings, 7, checkpoint, on_epoch_end)
     recurrent.save(model, folder / "model.keras")
