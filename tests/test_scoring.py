@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Copy, wait_for
 
-from sentiment import cli, scoring
+from sentiment import cli, prediction
 
 FILES = ("part-0", "part-1", "deep/part-2", "deep/part-3")
 
@@ -51,7 +51,7 @@ def score(project, monkeypatch, capsys):
 
 @pytest.mark.parametrize("model", ["recurrent", "baseline"])
 def test_scores_are_those_of_the_evaluation(score, corpus, project, monkeypatch, model):
-    monkeypatch.setattr(scoring, "BATCH", 250)  # more than one in a file
+    monkeypatch.setattr(prediction, "BATCH", 250)  # more than one in a file
     assert "reviews, by the" in score("corpus", "scored", "--model", model)
     predictions = pd.read_parquet(project.root / "data/evaluation/predictions.parquet")
     expected = predictions[predictions.split == "test"].set_index("id")[model]
