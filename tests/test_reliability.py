@@ -228,7 +228,8 @@ def test_interrupted_training_says_so_and_goes_on_where_it_was(finished, untrain
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() != 0
         assert "interrupted: results of earlier runs are left" in process.output()
-        assert "exited with 130" in process.output()
+        # -2: the signal reaches DVC's shell too, and dash, unlike bash, ends by it.
+        assert re.search(r"exited with (130|-2)", process.output())
         assert "Traceback" not in process.output()
     assert sorted(path.name for path in (untrained.root / "data/rnn").iterdir()) == [
         "checkpoint-42.npz"
