@@ -33,6 +33,7 @@ ELSEWHERE = {
     "export RAY_ADDRESS=HEAD:6379": (
         "tests/test_scoring.py::test_a_cluster_that_loses_a_node_gives_the_same_bytes"
     ),
+    "dvc queue start": "tests/test_tracking.py::test_every_kind_of_experiment_lands_in_the_store",
     "mlflow server": "tests/test_tracking.py::test_a_server_that_is_lost_in_training_costs_nothing",
     "mlflow models serve": "tests/test_serving.py::test_a_model_answers_over_http",
     "curl http://127.0.0.1:5002/invocations": (

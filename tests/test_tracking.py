@@ -1,7 +1,9 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import mlflow
@@ -218,7 +220,12 @@ def test_every_kind_of_experiment_lands_in_the_store(inside):
     said += run("--temp", "--name", "apart", "--set-param", "train.units=7")
     for units in ("8", "9"):
         run("--queue", "--name", f"queued-{units}", "--set-param", f"train.units={units}")
-    said += run("--run-all", "--jobs", "2")
+    # Started again until all is done: of workers that start at the same moment one may die, and
+    # `dvc exp run --run-all` would wait for it forever (treeverse/dvc, issue 10428).
+    while inside.dvc("queue", "start", "--jobs", "2") and re.search(
+        "Queued|Running", inside.dvc("queue", "status")
+    ):
+        time.sleep(5)
     for name in ("queued-8", "queued-9"):
         said += inside.dvc("queue", "logs", name)
     assert "database is locked" not in said
