@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from scripts import readme
-from sentiment import console, figures, workspace
+from sentiment import console, dataset, figures, workspace
 
 REAL = Path("data/raw/reviews.parquet")
 FOLDER = Path("scale")  # in the project, since a temporary folder may lie in memory
@@ -36,7 +36,6 @@ RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), "
 SIZES = (50_000, 200_000, 1_000_000)
 STAGES = ("fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
 OWN = "reviews/recombined.parquet"
-BATCH = 2000  # reviews written at a time
 INTERVAL = 0.02  # seconds between two looks at a process
 
 
@@ -97,8 +96,8 @@ def recombine(real: pd.DataFrame, size: int, path: Path) -> None:
     of_label = [_combined([*map(_halves, real.text[real.label == n])], generator) for n in (0, 1)]
     schema = pa.schema({"text": pa.string(), "label": pa.int8()})
     with pq.ParquetWriter(path, schema) as parquet:
-        for first in tqdm(range(0, size, BATCH), f"making {size:,} reviews"):
-            labels = np.arange(first, min(first + BATCH, size)) % 2
+        for first in tqdm(range(0, size, dataset.GROUP), f"making {size:,} reviews"):
+            labels = np.arange(first, min(first + dataset.GROUP, size)) % 2
             texts = [next(of_label[label]) for label in labels]
             batch = pa.RecordBatch.from_pydict({"text": texts, "label": labels}, schema)
             parquet.write_batch(batch)

@@ -2,12 +2,15 @@
 
 import logging
 import os
+import pickle
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from sentiment.console import UserError
 
+Result = TypeVar("Result")
 ADDRESS = "RAY_ADDRESS"
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: Ray keeps to loopback, on any system
 
@@ -50,17 +53,17 @@ def connected(cpus: int = 1) -> Iterator[None]:
         yield
 
 
-def each(work: Callable[..., Iterator[int]], jobs: Sequence[tuple]) -> Iterator[int]:
+def each(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> Iterator[Result]:
     """Do jobs: one after the other here, or on the cluster that RAY_ADDRESS names, with Ray Data.
 
     A job that is lost with its node is done again on another.
 
     Args:
-        work: Does a job, given what its tuple holds, and yields numbers that tell of its progress.
-        jobs: Each to be done by itself, in any order.
+        work: Does a job, given what its tuple holds, and yields what comes out.
+        jobs: Each to be done by itself.
 
     Yields:
-        The numbers; from a cluster their sum for each job.
+        What comes out, in the order of the jobs; from a cluster, when the whole job is done.
 
     Raises:
         UserError: as `work` does, or as `connected` does.
@@ -72,16 +75,18 @@ def each(work: Callable[..., Iterator[int]], jobs: Sequence[tuple]) -> Iterator[
 
     def on_node(row: dict) -> dict:
         try:
-            return {"progress": sum(work(*jobs[row["id"]])), "refusal": ""}
+            return {"done": pickle.dumps([*work(*jobs[row["id"]])]), "refusal": ""}
         except (UserError, OSError) as error:
-            return {"progress": 0, "refusal": str(error)}
+            return {"done": b"", "refusal": str(error)}
 
     with connected():
         import ray.data
 
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
         numbers = ray.data.range(len(jobs), override_num_blocks=len(jobs))
         for row in numbers.map(on_node).iter_rows():
             if row["refusal"]:
                 raise UserError(row["refusal"])
-            yield row["progress"]
+            yield from pickle.loads(row["done"])  # noqa: S301 - as Ray itself has it from its nodes

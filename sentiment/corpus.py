@@ -37,7 +37,6 @@ GUESSED = (  # labels of which it is plain which one is positive: the second
 )
 LEAST = 10  # reviews of each label in each split
 LARGEST_REVIEW = 1_000_000  # characters: more are a quote that was never closed
-BATCH = 2000  # reviews written at a time, and rows of a row group
 ROW = np.dtype("int32, int64, int8, bool, uint64, int64")
 ROW.names = ("file", "line", "label", "test", "digest", "end")
 SCHEMA = pa.schema(
@@ -130,8 +129,8 @@ class Corpus:
             tqdm(total=total, desc="writing", unit=" reviews") as progress,
         ):
             for split, numbers in splits.items():
-                for first in range(0, len(numbers), BATCH):
-                    batch = numbers[first : first + BATCH]
+                for first in range(0, len(numbers), dataset.GROUP):
+                    batch = numbers[first : first + dataset.GROUP]
                     rows = self.rows[batch]
                     ends = zip(starts[batch].tolist(), rows["end"].tolist(), strict=True)
                     columns = {
@@ -300,7 +299,7 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     numbers = itertools.count(1)
-    for batch in dataset.parquet_batches(path, BATCH):
+    for batch in dataset.parquet_batches(path, dataset.GROUP):
         for row in zip(*batch.columns, strict=True):
             values = (value.as_py() for value in row)
             yield next(numbers), dict(zip(batch.schema.names, values, strict=True))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sentiment.console import UserError
 
 BUFFER = 65_536  # bytes of a column read at a time
+GROUP = 2000  # reviews of a row group of Parquet, and in memory at a time
 
 
 class Dataset(NamedTuple):
@@ -24,7 +25,7 @@ class Dataset(NamedTuple):
     y: np.ndarray
 
 
-def stream(path: Path | str, columns: list[str], size: int = 2000) -> Iterator[pd.DataFrame]:
+def stream(path: Path | str, columns: list[str], size: int = GROUP) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file of reviews in their order, up to `size` at a time."""
     for batch in parquet_batches(path, size, columns):
         yield batch.to_pandas()
@@ -37,6 +38,12 @@ def parquet_batches(
     # By default pyarrow keeps all that it has read until the end of the file.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
         yield from file.iter_batches(size, columns=columns)
+
+
+def row_group(path: Path | str, number: int, columns: list[str]) -> pd.DataFrame:
+    """Return a row group of a Parquet file of reviews."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(number, columns).to_pandas()
 
 
 def texts(path: Path | str, split: str, first: int = 0) -> Iterator[str]:

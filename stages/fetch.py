@@ -29,7 +29,7 @@ def main() -> None:
         if settings.fetch.source == "imdb":
             word_index = fetch_imdb(path, settings.fetch.unlabelled)
         elif settings.fetch.source == "sample":
-            grammar.reviews(settings.seed).to_parquet(path, index=False)
+            write(grammar.reviews(settings.seed), path)
             word_index = rank_words(path)
         else:
             dropped = fetch_own(path, settings)
@@ -52,8 +52,13 @@ def fetch_imdb(path: Path, unlabelled: bool) -> bytes:
     """Write the real reviews; return the word index."""
     read_archive = partial(imdb.read_archive, unlabelled=unlabelled)
     archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
-    imdb.in_keras_order(archive).to_parquet(path, index=False)
+    write(imdb.in_keras_order(archive), path)
     return sources.obtain(imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index)
+
+
+def write(reviews: pd.DataFrame, path: Path) -> None:
+    """Write reviews as Parquet."""
+    reviews.to_parquet(path, index=False, row_group_size=dataset.GROUP)
 
 
 def fetch_own(path: Path, settings: params.Params) -> int:

@@ -1,12 +1,18 @@
-"""Encode the reviews as token ids and pad them to one length: `python stages/pad.py`."""
+"""Encode the reviews as token ids and pad them to one length: `python stages/pad.py`.
 
+With RAY_ADDRESS set, the nodes of that cluster encode; the same files come out.
+"""
+
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from sentiment import console, dataset, encoding, files, params
+from sentiment import cluster, console, dataset, encoding, files, params
 
 REVIEWS = "data/raw/reviews.parquet"
 LABELLED, UNLABELLED = ("train", "test"), "unlabelled"
@@ -28,12 +34,13 @@ def main() -> None:
 
         x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
         y = {s: output(f"y_{s}", "int8", sizes[s]) for s in LABELLED}
-        for batch in dataset.stream(REVIEWS, ["split", "label", "text"]):
-            for split, rows in batch.groupby("split"):
-                x[split].write(encoder.rows(rows.text))
-                if split in LABELLED:
-                    y[split].write(rows.label.to_numpy(np.int8))
-            progress.update(len(batch))
+        work = partial(padded, Path(REVIEWS).resolve(), encoder)
+        groups = [(number,) for number in range(pq.read_metadata(REVIEWS).num_row_groups)]
+        for split, rows, labels in cluster.each(work, groups):
+            x[split].write(rows)
+            if split in LABELLED:
+                y[split].write(labels)
+            progress.update(len(rows))
 
     with files.atomic("data/padded/encoder.json") as path:
         encoder.save(path)
@@ -43,6 +50,15 @@ def main() -> None:
     print("Pad sequences (samples x time)")
     for split, size in sizes.items():
         print(f"x_{split} shape: {(size, settings.maxlen)}")
+
+
+def padded(
+    path: Path, encoder: encoding.Encoder, group: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield the splits in a row group of reviews: name, rows of token ids, labels."""
+    reviews = dataset.row_group(path, group, ["split", "label", "text"])
+    for split, rows in reviews.groupby("split"):
+        yield split, encoder.rows(rows.text), rows.label.to_numpy(np.int8)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment import corpus, params
+from sentiment import corpus, dataset, params
 from sentiment.console import UserError
 
 FETCH = params.read("params.yaml").fetch
@@ -246,7 +246,7 @@ def test_a_byte_order_mark_and_blank_lines_are_passed_over(tmp_path):
 
 def test_more_reviews_than_a_batch_are_written_in_their_order(tmp_path):
     generator = random.Random(0)
-    count = 2 * corpus.BATCH + 500
+    count = 2 * dataset.GROUP + 500
     texts = ["é" * generator.randrange(1, 30) + str(i) for i in range(count)]
     reviews = pd.DataFrame({"text": texts, "label": np.arange(count) % 2})
     path = written(reviews, tmp_path / "own.csv")
@@ -255,4 +255,4 @@ def test_more_reviews_than_a_batch_are_written_in_their_order(tmp_path):
     assert result.text.tolist() == [texts[line - 2] for line in lines]
     assert result.label.tolist() == [line % 2 for line in lines]
     rows = pq.ParquetFile(tmp_path / "out.parquet").metadata
-    assert all(rows.row_group(i).num_rows <= corpus.BATCH for i in range(rows.num_row_groups))
+    assert all(rows.row_group(i).num_rows <= dataset.GROUP for i in range(rows.num_row_groups))

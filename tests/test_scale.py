@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT
 
 from benchmarks import scale
-from sentiment import workspace
+from sentiment import dataset, workspace
 from sentiment.console import UserError
 
 REAL = pd.DataFrame(
@@ -18,9 +18,9 @@ HALVES = {0: {"a b", "i j", "c d", "k l"}, 1: {"e f", "m n", "g h", "o p"}}
 
 
 def test_recombined_reviews_are_two_halves_of_one_label(tmp_path):
-    scale.recombine(REAL, scale.BATCH + 3, tmp_path / "made.parquet")
+    scale.recombine(REAL, dataset.GROUP + 3, tmp_path / "made.parquet")
     made = pd.read_parquet(tmp_path / "made.parquet")
-    assert len(made) == scale.BATCH + 3
+    assert len(made) == dataset.GROUP + 3
     for text, label in zip(made.text, made.label, strict=True):
         assert {text[:3], text[4:]} <= HALVES[label]
     assert made.text.nunique() == 8
