@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+from benchmarks.bench import LABELS
 from sentiment import console
 from sentiment.figures import COMPARED
 
@@ -14,6 +15,7 @@ def main() -> None:
     if scores["reviews"] != "imdb":
         raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
     fill("README.md", "results", table(scores))
+    fill("README.md", "speed", speed(load("benchmarks/results.json")))
     fill("README.md", "seeds", seeds(load("benchmarks/seeds.json")))
     fill("README.md", "recipes", recipes(load("recipes/results.json")))
     shutil.copy("data/plots/history.png", "docs/history.png")
@@ -29,6 +31,23 @@ def fill(document: str, mark: str, content: str) -> None:
     text = Path(document).read_text()
     marked = re.compile(rf"(<!-- {mark}:.*? -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
+
+
+def speed(measured: dict) -> str:
+    """Return what `make bench` measured as a Markdown table, the quickest to train first."""
+    fused = measured["engines"]["fused"]["training"]["median"]
+    machine = f"{measured['machine']['cores']} cores, {measured['machine']['processor']}"
+    lines = [
+        f"| on {machine} | an epoch, s | times as long | scoring 25,000, s | peak memory, MB |",
+        "|---|---|---|---|---|",
+    ]
+    engines = sorted(measured["engines"].items(), key=lambda item: item[1]["training"]["median"])
+    for name, found in engines:
+        epoch, scoring = found["training"], found["inference"]["median"]
+        seconds = f"{epoch['median']:.2f} ({epoch['min']:.2f} to {epoch['max']:.2f})"
+        values = f"{seconds} | {epoch['median'] / fused:.1f} | {scoring:.2f}"
+        lines.append(f"| {LABELS[name]} | {values} | {found['peak_memory_mb']:,.0f} |")
+    return "\n".join(lines) + "\n"
 
 
 def seeds(measured: dict) -> str:
