@@ -3,10 +3,12 @@
 import logging
 import os
 import pickle
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from sentiment.console import UserError
 
@@ -46,11 +48,27 @@ def connected(cpus: int = 1) -> Iterator[None]:
                 "_temp_dir": folder,
             }
         try:
+            if address:
+                _knock(address)
             ray.init(**options)
-        except ConnectionError:
-            raise UserError(f"{ADDRESS}: no Ray cluster answers at {address}") from None
+        except ConnectionError as error:
+            raise UserError(f"{ADDRESS}: no Ray cluster answers at {address}: {error}") from None
         stack.callback(ray.shutdown)
         yield
+
+
+def _knock(address: str) -> None:
+    """Connect to HOST:PORT and leave again, since Ray waits for a cluster that is not there.
+
+    Raises:
+        ConnectionError: if nobody answers.
+    """
+    try:
+        found = urlsplit(address if "://" in address else f"//{address}")
+        if found.port:
+            socket.create_connection((found.hostname, found.port), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(error) from None
 
 
 def each(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> Iterator[Result]:
