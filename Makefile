@@ -45,7 +45,7 @@ test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
 
 .PHONY: bench
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
-	python -m benchmarks.bench data/padded
+	python -m benchmarks.bench
 
 .PHONY: times
 times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README

@@ -1,1 +1,1 @@
-"""Measurements: run them with `make bench`."""
+"""Measurements, each a program: `python -m benchmarks.bench`, say."""

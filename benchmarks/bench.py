@@ -17,6 +17,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from sentiment import console
+
 HERE = Path(__file__).parent
 ENGINES = {  # and what each needs
     "fused": "numba",
@@ -66,6 +68,7 @@ def compare(engines, data, rounds, repeats):
             print(f"round {number + 1}  {LABELS[name]:26} {epochs} s an epoch", flush=True)
     return {
         name: {
+            "label": LABELS[name],
             "training": summary([s for one in some for s in one["training"]]),
             "inference": summary([s for one in some for s in one["inference"]]),
             "first_epoch": summary([one["first_epoch"] for one in some]),
@@ -153,6 +156,7 @@ def main():
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     draw(results, HERE / "results.png")
     print(f"{results['speedup_vs_keras_tensorflow']} times stock Keras on TensorFlow")
+    print(f"{results['speedup_vs_fastest_peer']} times the fastest peer, {LABELS[fastest]}")
 
 
 def processor():
@@ -164,4 +168,4 @@ def processor():
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold
 
-from sentiment import bag_of_words, dataset, imdb, params, sources
+from sentiment import bag_of_words, console, dataset, imdb, params, sources
 from sentiment.dataset import Dataset
 
 FOLDS = 5
@@ -78,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sentiment import console
+
 RESULTS = Path(__file__).parent / "seeds.json"
 ENGINES = ("fused", "keras")
 
@@ -94,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -23,7 +23,7 @@ from stages import paths
 PAGE, FIGURES = "docs/recurrence.md", "docs/recurrence"
 NETWORK = paths.MODELS["recurrent"]
 REVIEW = "An hour in I wanted my money back, but the ending was worth the wait."
-PADDING = 60  # steps that the figure shows
+PADDING = 80  # steps that the figure shows
 DISTANCES = [0, 10, 50, 100, 200, 300, 400]  # from the end, that the table names
 LAST = [1, 2, 5, 10, 20, 50, 100, 200, 500]  # words
 STILL = 1e-3  # a state that moves less than this has come to rest

@@ -5,7 +5,6 @@ import re
 import shutil
 from pathlib import Path
 
-from benchmarks.bench import LABELS
 from sentiment import console
 from sentiment.figures import COMPARED
 
@@ -27,10 +26,18 @@ def load(path: str) -> dict:
 
 
 def fill(document: str, mark: str, content: str) -> None:
-    """Put content between the marks `<!-- MARK: ... -->` and `<!-- /MARK -->` of a document."""
-    text = Path(document).read_text()
+    """Put content between the marks `<!-- MARK: ... -->` and `<!-- /MARK -->` of a document.
+
+    Raises:
+        UserError: if the document has not one such block.
+    """
     marked = re.compile(rf"(<!-- {mark}:.*? -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-    Path(document).write_text(marked.sub(lambda found: found[1] + content + found[2], text))
+    text, count = marked.subn(
+        lambda found: found[1] + content + found[2], Path(document).read_text()
+    )
+    if count != 1:
+        raise console.UserError(f"{document} has {count} blocks <!-- {mark}: ... -->, not one")
+    Path(document).write_text(text)
 
 
 def speed(measured: dict) -> str:
@@ -41,12 +48,12 @@ def speed(measured: dict) -> str:
         f"| on {machine} | an epoch, s | times as long | scoring 25,000, s | peak memory, MB |",
         "|---|---|---|---|---|",
     ]
-    engines = sorted(measured["engines"].items(), key=lambda item: item[1]["training"]["median"])
-    for name, found in engines:
+    engines = sorted(measured["engines"].values(), key=lambda found: found["training"]["median"])
+    for found in engines:
         epoch, scoring = found["training"], found["inference"]["median"]
         seconds = f"{epoch['median']:.2f} ({epoch['min']:.2f} to {epoch['max']:.2f})"
         values = f"{seconds} | {epoch['median'] / fused:.1f} | {scoring:.2f}"
-        lines.append(f"| {LABELS[name]} | {values} | {found['peak_memory_mb']:,.0f} |")
+        lines.append(f"| {found['label']} | {values} | {found['peak_memory_mb']:,.0f} |")
     return "\n".join(lines) + "\n"
 
 

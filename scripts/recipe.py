@@ -23,10 +23,11 @@ def main() -> None:
     started = time.monotonic()
     run(name, overrides)
     seconds = round(time.monotonic() - started)
-    scores = dvc.api.metrics_show("data/metrics.json", rev=name)[MODEL]
-    result = {split: scores[split]["accuracy"] for split in ("validation", "test")}
+    scores = dvc.api.metrics_show("data/metrics.json", rev=name)
+    result = {split: scores[MODEL][split]["accuracy"] for split in ("validation", "test")}
     record(name, result | {"seconds": seconds, "commit": commit})
     print(f"{name}: validation {result['validation']:.2%}, test {result['test']:.2%}")
+    print(scores["comparison"]["blend"]["baseline"]["sentence"])
     print(f"Take it over with `dvc exp apply {name}`.")
 
 

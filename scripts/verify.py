@@ -59,13 +59,13 @@ def first_difference(ours: Path, theirs: Path) -> str | None:
 
 
 def report_metrics(ours: Path, theirs: Path) -> None:
-    """Print how far the metrics of two runs are apart, the farthest first."""
+    """Print how far apart the metrics of two runs are, the farthest first."""
     here, there = (
         pd.json_normalize(json.loads(path.read_bytes())).iloc[0] for path in (ours, theirs)
     )
     here, there = here.align(there, join="inner")
     distance = (pd.to_numeric(there, "coerce") - pd.to_numeric(here, "coerce")).dropna()
-    print("How far the metrics are apart (another processor may round otherwise):")
+    print("How far apart the metrics are (another processor may round otherwise):")
     for name in distance.abs().sort_values(ascending=False).index[:10]:
         print(f"  {name:<60} {here[name]:>10.6g} {there[name]:>10.6g} {distance[name]:>+10.2g}")
 

@@ -42,7 +42,10 @@ def score() -> None:
 
 def ask() -> None:
     """Print what each model says of a text, or how a network's belief moves as it reads it."""
-    arguments = parser().parse_args()
+    command = parser()
+    arguments = command.parse_args()
+    if arguments.model and arguments.figure:
+        command.error("--figure draws what the network of data/ reads: leave out --model")
     text = read_text(arguments)
     if arguments.trace or arguments.figure:
         print_trace(text, arguments)

@@ -25,9 +25,9 @@ class Dataset(NamedTuple):
     y: np.ndarray
 
 
-def stream(path: Path | str, columns: list[str], size: int = GROUP) -> Iterator[pd.DataFrame]:
-    """Yield the rows of a Parquet file of reviews in their order, up to `size` at a time."""
-    for batch in parquet_batches(path, size, columns):
+def stream(path: Path | str, columns: list[str]) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a Parquet file of reviews in their order, up to GROUP at a time."""
+    for batch in parquet_batches(path, GROUP, columns):
         yield batch.to_pandas()
 
 

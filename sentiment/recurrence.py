@@ -450,14 +450,17 @@ def _backward(
 # --- what callers use -----------------------------------------------------------------------------
 
 _buffers = []
+# References to an array that only a list and a loop's variable know, and the call that counts them:
+# versions of Python differ.
+_FREE = next(sys.getrefcount(b) for b in [np.empty(0)])
 
 
 def _empty(shape, dtype):
     """np.empty on a cache line's boundary, in memory that an earlier, forgotten array has used:
     fresh pages cost as much as the arithmetic on them."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    # Every view refers to its buffer: one that only the list, `b` and the call know is free.
-    free = (b for b in _buffers if sys.getrefcount(b) == 3 and len(b) >= size + 64)
+    # Every view refers to its buffer: one that no view knows is free.
+    free = (b for b in _buffers if sys.getrefcount(b) == _FREE and len(b) >= size + 64)
     buffer = min(free, key=len, default=None)
     if buffer is None:
         _buffers.append(buffer := np.empty(size * 5 // 4 + 64, np.uint8))

@@ -98,16 +98,6 @@ def _through(layers: list[keras.Layer], tensor: keras.KerasTensor) -> keras.Kera
     return reduce(lambda value, layer: layer(value), layers, tensor)
 
 
-def count_params(num_words: int, embedding_dim: int, units: int) -> int:
-    """Return the number of parameters by the course's formula.
-
-    The embedding has a vector for each word; the cell h_t = tanh(W x_t + U h_{t-1} + b) has
-    units x input + units x units + units; the output has a weight for each unit and a bias.
-    """
-    cell = units * embedding_dim + units * units + units
-    return num_words * embedding_dim + cell + units + 1
-
-
 def seed(value: int, deterministic: bool) -> None:
     """Seed all generators; with `deterministic`, have TensorFlow choose reproducible kernels."""
     keras.utils.set_random_seed(value)

@@ -1,4 +1,4 @@
-"""Fit bags of words, to have something to beat: `python stages/baseline.py`.
+"""Fit bags of words, to have something to beat: `python -m stages.baseline`.
 
 The plain one has the network's words and rows: the like-for-like comparison. The other is as
 strong as a bag gets, and after the choice of C is fitted again on all training reviews; what it
@@ -30,21 +30,20 @@ from stages import paths
 REVIEWS = "data/raw/reviews.parquet"
 WORDS, NGRAMS = paths.MODELS["baseline_words"], paths.MODELS["baseline"]
 SEEDS, CANDIDATES = "data/baseline/seeds", "data/baseline/seeds/candidates.csv"
-UNLABELLED = "data/baseline/unlabelled.npy"  # what the network's teacher says
 TELLING = "data/baseline/telling.csv"
 
 
 class Bags(NamedTuple):
     """What one seed gives: the bags, and what each C gave.
 
-    Before they are fitted on all rows, the n-grams have their honest word on validation, `said`,
-    and, of the first seed, on the unlabelled reviews if there are any, `taught`.
+    `validation` and `unlabelled` are the n-grams' probabilities of praise before they are fitted on
+    all rows; of unlabelled reviews, if there are any, only the first seed's.
     """
 
     words: Pipeline
     ngrams: Pipeline
-    said: np.ndarray
-    taught: np.ndarray
+    validation: np.ndarray
+    unlabelled: np.ndarray
     candidates: pd.DataFrame
 
 
@@ -59,8 +58,8 @@ def main() -> None:
         at = partial(paths.of_seed, seed=seed, first=settings.seed)
         bag_of_words.save(made.words, at(WORDS))
         bag_of_words.save(made.ngrams, at(NGRAMS))
-        keep(at(paths.VALIDATION), made.said)
-    keep(UNLABELLED, bags[settings.seed].taught)
+        save_probabilities(at(paths.VALIDATION), made.validation)
+    save_probabilities(paths.TEACHER, bags[settings.seed].unlabelled)
     with files.atomic(TELLING) as path:
         telling = bag_of_words.telling_ngrams(bags[settings.seed].ngrams, 25)
         telling.to_csv(path, index=False, float_format="%.6g")
@@ -72,10 +71,10 @@ def main() -> None:
         track()
 
 
-def keep(path: str, said: np.ndarray) -> None:
-    """Write probabilities."""
-    with files.npy_rows(path, said.dtype.str, said.shape) as rows:
-        rows.write(said)
+def save_probabilities(path: str, probabilities: np.ndarray) -> None:
+    """Write probabilities, of shape (reviews,)."""
+    with files.npy_rows(path, probabilities.dtype.str, probabilities.shape) as rows:
+        rows.write(probabilities)
 
 
 def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> Bags:

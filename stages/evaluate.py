@@ -1,7 +1,7 @@
-"""Compare the models on the test reviews: `python stages/evaluate.py`.
+"""Compare the models on the test reviews: `python -m stages.evaluate`.
 
-The only stage that sees the test labels. The validation rows are scored beside them, for whoever
-has to choose between models; here they choose the weight of the blend.
+The only stage that scores models on the test labels. The validation rows are scored beside them,
+for whoever has to choose between models; here they choose the weight of the blend.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Fetch the reviews and the word index: `python stages/fetch.py`."""
+"""Fetch the reviews and the word index: `python -m stages.fetch`."""
 
 import json
 from functools import partial

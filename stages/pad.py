@@ -1,4 +1,4 @@
-"""Encode the reviews as token ids and pad them to one length: `python stages/pad.py`.
+"""Encode the reviews as token ids and pad them to one length: `python -m stages.pad`.
 
 With RAY_ADDRESS set, the nodes of that cluster encode; the same files come out.
 """

@@ -9,7 +9,10 @@ MODELS = {
     "recurrent_best_epoch": "data/rnn/best.keras",
 }
 ENCODER = "data/padded/encoder.json"
-VALIDATION = "data/baseline/validation.npy"  # what the bag of n-grams said before it was refitted
+# What the bag of n-grams said, before it was refitted, of the validation reviews, and of unlabelled
+# ones, from which it teaches the network.
+VALIDATION = "data/baseline/validation.npy"
+TEACHER = "data/baseline/unlabelled.npy"
 
 
 def of_seed(path: str, seed: int, first: int) -> str:

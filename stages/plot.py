@@ -1,4 +1,4 @@
-"""Draw the figures: `python stages/plot.py`."""
+"""Draw the figures: `python -m stages.plot`."""
 
 import json
 from collections import Counter

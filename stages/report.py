@@ -1,4 +1,4 @@
-"""Show it all on one page: `python stages/report.py`, then open data/report/index.html."""
+"""Show it all on one page: `python -m stages.report`, then open data/report/index.html."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Train the recurrent network: `python stages/train.py`.
+"""Train the recurrent network: `python -m stages.train`.
 
 Keeps the network after the last epoch, as the course does, and after the epoch with the best
 validation accuracy beside it. Interrupted training goes on after its last finished epoch.
@@ -28,7 +28,6 @@ from stages import paths
 MODEL, BEST = paths.MODELS["recurrent"], paths.MODELS["recurrent_best_epoch"]
 HISTORY, CHECKPOINT = "data/rnn/history.csv", "data/rnn/checkpoint-{seed}.npz"
 SEEDS = "data/rnn/seeds"  # the networks of further seeds, and the history of all
-TEACHER = "data/baseline/unlabelled.npy"
 
 
 def main() -> None:
@@ -67,7 +66,7 @@ def train(settings: params.Params, seed: int, checkpoint: training.Checkpoint, o
     if seed == settings.seed:
         model.summary()
     if settings.train.teacher:
-        said = Dataset(unlabelled, np.load(TEACHER, allow_pickle=False))
+        said = Dataset(unlabelled, np.load(paths.TEACHER, allow_pickle=False))
         fitted_on = Dataset(*map(np.concatenate, zip(fitted_on, said, strict=True)))
     best = recurrent.fit(
         model, fitted_on, validation, settings.train, seed, checkpoint, on_epoch_end

@@ -140,5 +140,11 @@ def test_a_trace_is_drawn(sentiment, tmp_path):
         assert (tmp_path / "trace.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_registered_model_is_not_drawn(sentiment, capsys):
+    with pytest.raises(SystemExit):
+        sentiment("--model", "models:/sentiment@champion", "--figure", "trace.png", "Superb.")
+    assert "leave out --model" in capsys.readouterr().err
+
+
 def test_characters_that_steer_a_terminal_are_not_printed():
     assert cli.printable("a\x1bb\x00é") == "a\ufffdb\ufffdé"

@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from scripts import readme
+from sentiment.console import UserError
 
 README = Path("README.md").read_text()
 MAKEFILE = Path("Makefile").read_text()
@@ -25,6 +26,19 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", *map(str, sorted(Path("docs").glob(
 )
 def test_figures_are_those_of_the_committed_measurement(written, measured):
     assert written(readme.load(measured)) in README
+
+
+def test_a_document_without_the_block_is_told(tmp_path):
+    (tmp_path / "page.md").write_text("<!-- speed: written -->\nold\n<!-- /speed -->\n")
+    readme.fill(tmp_path / "page.md", "speed", "new\n")
+    assert (tmp_path / "page.md").read_text() == ("<!-- speed: written -->\nnew\n<!-- /speed -->\n")
+    with pytest.raises(UserError, match=r"page\.md has 0 blocks <!-- times"):
+        readme.fill(tmp_path / "page.md", "times", "new\n")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_no_block_is_empty(document):
+    assert not re.findall(r"<!-- (\w+):[^>]*-->\n<!-- /\1 ", Path(document).read_text())
 
 
 def test_figure_is_that_of_the_committed_run():

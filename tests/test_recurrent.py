@@ -163,8 +163,10 @@ def test_reference_has_the_course_s_parameters():
     reference = params.read("params.yaml")
     model = recurrent.build(reference.pad.num_words, reference.pad.maxlen, reference.train)
     counts = [layer.count_params() for layer in model.layers]
-    assert counts == [320_000, 1_708, 29]
-    assert model.count_params() == recurrent.count_params(10_000, 32, 28) == 321_737
+    vocabulary, inputs, units = 10_000, 32, 28
+    cell = units * inputs + units * units + units
+    assert counts == [vocabulary * inputs, cell, units + 1] == [320_000, 1_708, 29]
+    assert model.count_params() == 321_737
 
 
 def test_outputs_are_those_of_the_recurrence_written_in_numpy(reviews):

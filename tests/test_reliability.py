@@ -283,7 +283,7 @@ def test_the_first_stage_and_file_that_differ_are_named(project, monkeypatch, ca
     assert left.value.code == 1
     printed = capsys.readouterr().out
     assert f"different, and first of all: stage {stage}, file {path}\n" in printed
-    assert "How far the metrics are apart" in printed
+    assert "How far apart the metrics are" in printed
 
 
 def wheel(folder: Path) -> Path:
