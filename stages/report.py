@@ -32,8 +32,8 @@ TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    predictions = pd.read_parquet("data/evaluation/predictions.parquet")
-    test = predictions[predictions.split == "test"].reset_index(drop=True)
+    test = pd.read_parquet("data/evaluation/predictions.parquet", filters=[("split", "==", "test")])
+    test = test.reset_index(drop=True)
     mistakes = {model: comparison.mistakes(test, model, REVIEWS) for model in report.MODELS}
     only_right = {pair: comparison.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING}
     encoder = encoding.Encoder.load(paths.ENCODER)
