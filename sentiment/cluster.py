@@ -86,7 +86,7 @@ def each(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> Iterat
     Raises:
         UserError: as `work` does, or as `connected` does.
     """
-    if ADDRESS not in os.environ:
+    if not os.environ.get(ADDRESS):
         for job in jobs:
             yield from work(*job)
         return

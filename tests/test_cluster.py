@@ -34,6 +34,12 @@ def test_a_cluster_that_loses_a_node_pads_to_the_same_bytes(project, cluster):
     assert padded(project.root) == here
 
 
+def test_an_empty_address_is_none(project):
+    before = padded(project.root)
+    project.python("-m", "stages.pad", RAY_ADDRESS="")
+    assert padded(project.root) == before
+
+
 def test_a_cluster_that_does_not_answer_is_told_and_outputs_stay(project):
     pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
     before = padded(project.root)

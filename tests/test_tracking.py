@@ -222,10 +222,10 @@ def test_every_kind_of_experiment_lands_in_the_store(inside):
         run("--queue", "--name", f"queued-{units}", "--set-param", f"train.units={units}")
     # Started again until all is done: of workers that start at the same moment one may die, and
     # `dvc exp run --run-all` would wait for it forever (treeverse/dvc, issue 10428).
-    while inside.dvc("queue", "start", "--jobs", "2") and re.search(
-        "Queued|Running", inside.dvc("queue", "status")
-    ):
+    inside.dvc("queue", "start", "--jobs", "2")
+    while re.search("Queued|Running", inside.dvc("queue", "status")):
         time.sleep(5)
+        inside.dvc("queue", "start", "--jobs", "2")
     for name in ("queued-8", "queued-9"):
         said += inside.dvc("queue", "logs", name)
     assert "database is locked" not in said
