@@ -8,6 +8,8 @@ from pathlib import Path
 from sentiment import console
 from sentiment.figures import COMPARED
 
+SPLITS = ("validation", "test")
+
 
 def main() -> None:
     scores = load("data/metrics.json")
@@ -77,11 +79,12 @@ def seeds(measured: dict) -> str:
 def recipes(results: dict) -> str:
     """Return the recipes' results as a Markdown table, the least accurate on validation first."""
     lines = [
-        "| recipe | validation | test | seconds | commit |",
-        "|---|---|---|---|---|",
+        "| recipe | network, validation | test | blend, validation | test | seconds | commit |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, found in sorted(results.items(), key=lambda item: item[1]["validation"]):
-        values = f"{found['validation']:.2%} | {found['test']:.2%} | {found['seconds']:,}"
+    for name, found in sorted(results.items(), key=lambda item: item[1]["network"]["validation"]):
+        accuracies = (found[model][split] for model in ("network", "blend") for split in SPLITS)
+        values = " | ".join([*(f"{value:.2%}" for value in accuracies), f"{found['seconds']:,}"])
         lines.append(f"| [{name}](recipes/{name}.yaml) | {values} | {found['commit'][:7]} |")
     return "\n".join(lines) + "\n"
 

@@ -24,9 +24,14 @@ def main() -> None:
     run(name, overrides)
     seconds = round(time.monotonic() - started)
     scores = dvc.api.metrics_show("data/metrics.json", rev=name)
-    result = {split: scores[MODEL][split]["accuracy"] for split in ("validation", "test")}
+    result = {
+        model: {split: scores[scored][split]["accuracy"] for split in ("validation", "test")}
+        for model, scored in (("network", MODEL), ("blend", "blend"))
+    }
     record(name, result | {"seconds": seconds, "commit": commit})
-    print(f"{name}: validation {result['validation']:.2%}, test {result['test']:.2%}")
+    for model, accuracy in result.items():
+        validation, test = accuracy["validation"], accuracy["test"]
+        print(f"{name}, {model}: validation {validation:.2%}, test {test:.2%}")
     print(scores["comparison"]["blend"]["baseline"]["sentence"])
     print(f"Take it over with `dvc exp apply {name}`.")
 

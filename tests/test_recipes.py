@@ -29,9 +29,10 @@ def test_a_recipe_is_valid_and_names_parameters_that_exist(tmp_path, name):
 def test_a_recorded_result_is_of_a_recipe_and_complete(name):
     assert name in RECIPES
     result = RESULTS[name]
-    assert set(result) == {"validation", "test", "seconds", "commit"}
-    assert 0.5 < result["validation"] <= 1
-    assert 0.5 < result["test"] <= 1
+    assert set(result) == {"network", "blend", "seconds", "commit"}
+    for model in ("network", "blend"):
+        assert set(result[model]) == {"validation", "test"}
+        assert all(0.5 < accuracy <= 1 for accuracy in result[model].values())
     assert result["seconds"] > 0
     assert re.fullmatch("[0-9a-f]{40}", result["commit"])
 
@@ -86,8 +87,9 @@ def test_a_small_gru_runs_as_an_experiment_and_is_recorded(project):
     metrics = (project.root / "data/metrics.json").read_bytes()
     output = project.python("-m", "scripts.recipe", "small")
     result = json.loads((project.root / "recipes/results.json").read_bytes())["small"]
-    assert f"test {result['test']:.2%}" in output
-    assert result["test"] > 0.9  # word order too is read
+    assert f"small, network: validation {result['network']['validation']:.2%}, test" in output
+    assert f"test {result['blend']['test']:.2%}" in output
+    assert result["network"]["test"] > 0.9  # word order too is read
     assert result["commit"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
     assert (project.root / "data/metrics.json").read_bytes() == metrics
     project.dvc("exp", "apply", "small")
