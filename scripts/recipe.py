@@ -53,7 +53,8 @@ def run(name: str, overrides: dict[str, object]) -> None:
     dvc_ = [sys.executable, "-m", "dvc", "exp"]
     subprocess.run([*dvc_, "remove", name], capture_output=True)  # of an earlier run, if any
     values = [f"--set-param={key}={json.dumps(value)}" for key, value in overrides.items()]
-    if subprocess.run([*dvc_, "run", "--temp", "--name", name, *values]).returncode:
+    # With --force, or stages that have run before would take no time.
+    if subprocess.run([*dvc_, "run", "--force", "--temp", "--name", name, *values]).returncode:
         raise console.UserError(f"the recipe {name} failed: see above")
 
 
