@@ -42,9 +42,9 @@ def test_the_runs_are_seen_in_a_browser(project, browser):
             page.get_by_role("link", name=below, exact=True).wait_for()
         page.get_by_role("link", name="recurrent", exact=True).click()
         page.get_by_role("heading", name="recurrent", exact=True).wait_for()
+        # The table is filled in by and by, and its rows change places meanwhile: waited for whole.
         row = page.get_by_role("row").filter(has_text="recurrent.test.log_loss")
-        row.filter(has_text=str(measured)[:8]).wait_for()  # the table is filled in by and by
-        assert float(row.inner_text().split()[-1]) == pytest.approx(measured, rel=1e-4)
+        row.filter(has_text=str(measured)[:8]).wait_for()
         page.close()
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
 
