@@ -89,6 +89,12 @@ def npy_rows(path: Path | str, dtype: str, shape: tuple[int, ...]) -> Iterator["
             raise ValueError(f"{path}: {writer.rows} rows written, {shape[0]} announced")
 
 
+def save_npy(path: Path | str, array: np.ndarray) -> None:
+    """Write an array to an `.npy` file."""
+    with npy_rows(path, array.dtype.str, array.shape) as rows:
+        rows.write(array)
+
+
 class RowWriter:
     """Appends rows of one dtype and shape to an open binary file."""
 

@@ -129,6 +129,7 @@ class Train(Section):
     clipnorm: float | None = Field(gt=0)
     epochs: int = Field(ge=1, le=10_000)
     patience: int | None = Field(ge=1)
+    refit: bool
     batch_size: int = Field(ge=1, le=1_000_000)
     engine: Literal["fused", "keras"]
     deterministic: bool

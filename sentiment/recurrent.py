@@ -156,7 +156,7 @@ def _learning_rate(
 def fit(
     model: keras.Model,
     fitted_on: Dataset,
-    validation: Dataset,
+    validation: Dataset | None,
     settings: Train,
     seed: int,
     checkpoint: Checkpoint,
@@ -167,7 +167,7 @@ def fit(
     Args:
         model: As `build` returns it. It is left as it is after the last epoch.
         fitted_on: The rows to learn from.
-        validation: The rows to measure each epoch on.
+        validation: The rows to measure each epoch on; None if all rows are learnt from.
         settings: Engine, optimiser, epochs, patience and batch size.
         seed: Of the order of the rows.
         checkpoint: Afterwards has the history.
@@ -175,12 +175,12 @@ def fit(
             None.
 
     Returns:
-        The network as it was after the epoch of the best validation accuracy.
+        The network as it was after the epoch of the best validation accuracy, or without
+        validation rows, after the last.
     """
     masked = settings.network.mask_padding
-    batches, unseen = (
-        Batches(rows, settings.batch_size, seed, cut=masked) for rows in (fitted_on, validation)
-    )
+    batches = Batches(fitted_on, settings.batch_size, seed, cut=masked)
+    unseen = validation and Batches(validation, settings.batch_size, seed, cut=masked)
     twin = engine(model, settings, len(batches) * settings.epochs)
     done = checkpoint.resume(twin)
 

@@ -1,6 +1,7 @@
 """Training that is the same whether or not it was interrupted."""
 
 import json
+import math
 import zipfile
 from pathlib import Path
 
@@ -104,8 +105,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Take note of the epoch and replace the file."""
-        accuracy = logs["val_accuracy"]
-        if all(accuracy > earlier["val_accuracy"] for earlier in self._history):
+        accuracy = logs.get("val_accuracy", math.inf)  # without validation rows, the last is kept
+        if all(accuracy > earlier.get("val_accuracy", 0) for earlier in self._history):
             self._best = self.model.get_weights()
         self._history.append({"epoch": epoch + 1} | logs)
         now = [variable.numpy() for variable in _variables(self.model)]
@@ -127,17 +128,17 @@ class Checkpoint(keras.callbacks.Callback):
         """Return whether so many epochs have gone by without a better validation accuracy."""
         if patience is None or not self._history:
             return False
-        best = int(self.history["val_accuracy"].argmax()) + 1
-        return len(self._history) - best >= patience
+        return len(self._history) - self.best_epoch >= patience
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the best validation accuracy, from 1, the first of equals."""
+        return int(self.history["val_accuracy"].argmax()) + 1
 
     @property
     def best_weights(self) -> list[np.ndarray]:
-        """The weights after the epoch of the best validation accuracy, the first of equals."""
+        """The weights after that epoch; without validation rows, after the last."""
         return self._best
-
-    def remove(self) -> None:
-        """Remove the file, once what it would resume has been saved."""
-        self._path.unlink(missing_ok=True)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

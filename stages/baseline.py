@@ -58,8 +58,8 @@ def main() -> None:
         at = partial(paths.of_seed, seed=seed, first=settings.seed)
         bag_of_words.save(made.words, at(WORDS))
         bag_of_words.save(made.ngrams, at(NGRAMS))
-        save_probabilities(at(paths.VALIDATION), made.validation)
-    save_probabilities(paths.TEACHER, bags[settings.seed].unlabelled)
+        files.save_npy(at(paths.VALIDATION["baseline"]), made.validation)
+    files.save_npy(paths.TEACHER, bags[settings.seed].unlabelled)
     with files.atomic(TELLING) as path:
         telling = bag_of_words.telling_ngrams(bags[settings.seed].ngrams, 25)
         telling.to_csv(path, index=False, float_format="%.6g")
@@ -69,12 +69,6 @@ def main() -> None:
     files.keep_only(SEEDS, ["candidates.csv", *map(str, settings.every_seed[1:])])
     with store.tolerated():
         track()
-
-
-def save_probabilities(path: str, probabilities: np.ndarray) -> None:
-    """Write probabilities, of shape (reviews,)."""
-    with files.npy_rows(path, probabilities.dtype.str, probabilities.shape) as rows:
-        rows.write(probabilities)
 
 
 def fit(settings: params.Params, seed: int, train: Dataset, texts: Dataset) -> Bags:

@@ -34,7 +34,6 @@ from stages.paths import MODELS
 REVIEWS = "data/raw/reviews.parquet"
 ALL = [*MODELS, "blend"]
 BLENDED = ("recurrent_best_epoch", "baseline")
-REFITTED = ("baseline", "blend")  # on all training reviews, the blend in part
 BAGS = {"baseline": "the bag of n-grams", "baseline_words": "the bag of words"}
 CALLED = {
     "recurrent": "The recurrent network after its last epoch",
@@ -63,7 +62,10 @@ def main() -> None:
     predictions, weight = by_seed[settings.seed]
     test = predictions[predictions.split == "test"]
     right = comparison.correct(test, ALL)
-    fitted = dict.fromkeys(ALL, len(fitted_on.y)) | dict.fromkeys(REFITTED, len(train.y))
+    refitted = ["baseline", "blend"]  # on all training reviews, the blend in part
+    if settings.train.refit:
+        refitted.append("recurrent_best_epoch")
+    fitted = dict.fromkeys(ALL, len(fitted_on.y)) | dict.fromkeys(refitted, len(train.y))
     counts = json.loads(Path("data/raw/counts.json").read_bytes())
     scores = {"reviews": settings.fetch.source, "counts": counts}
     for name in ALL:
@@ -86,7 +88,7 @@ def predict(
 ) -> pd.DataFrame:
     """Return the probabilities of one seed's models for the validation and the test reviews.
 
-    The bag of n-grams was fitted again on all training reviews: of the validation rows it has
+    Of the validation rows, a model that may have been fitted again on all training reviews has
     spoken honestly before that, in its own stage.
     """
     split_of_each = np.repeat(list(rows), [len(part.y) for part in rows.values()])
@@ -98,8 +100,8 @@ def predict(
             "test": dataset.texts(REVIEWS, "test"),
         }
         said = {split: partial(model, texts[split], rows[split].x) for split in rows}
-        if name == "baseline":
-            said["validation"] = partial(np.load, at(paths.VALIDATION))
+        if name in paths.VALIDATION:
+            said["validation"] = partial(np.load, at(paths.VALIDATION[name]))
         predictions[name] = np.concatenate([probabilities() for probabilities in said.values()])
     return predictions
 

@@ -9,9 +9,12 @@ MODELS = {
     "recurrent_best_epoch": "data/rnn/best.keras",
 }
 ENCODER = "data/padded/encoder.json"
-# What the bag of n-grams said, before it was refitted, of the validation reviews, and of unlabelled
-# ones, from which it teaches the network.
-VALIDATION = "data/baseline/validation.npy"
+# What models that may be fitted again on all training reviews said of the validation ones before.
+VALIDATION = {
+    "baseline": "data/baseline/validation.npy",
+    "recurrent_best_epoch": "data/rnn/validation.npy",
+}
+# What the bag of n-grams then said of unlabelled reviews, from which it teaches the network.
 TEACHER = "data/baseline/unlabelled.npy"
 
 

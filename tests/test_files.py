@@ -105,6 +105,14 @@ def test_rows_written_in_parts_are_read_by_numpy_as_one_array(tmp_path, shape):
     np.testing.assert_array_equal(array, expected)
 
 
+def test_a_whole_array_is_written_as_it_is(tmp_path):
+    expected = np.linspace(0, 1, 5, dtype=np.float32)
+    files.save_npy(tmp_path / "x.npy", expected)
+    array = np.load(tmp_path / "x.npy", allow_pickle=False)
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, expected)
+
+
 def test_rows_in_another_memory_order_are_written_in_theirs(tmp_path):
     expected = np.asfortranarray(np.arange(6).reshape(2, 3))
     with files.npy_rows(tmp_path / "x.npy", "int8", (2, 3)) as rows:

@@ -258,6 +258,14 @@ def test_best_epoch_is_the_first_of_the_best_validation_accuracy(tmp_path, revie
         assert np.array_equal(kept, then)
 
 
+def test_without_validation_rows_the_last_epoch_is_kept(tmp_path, reviews):
+    model, checkpoint = network(), Checkpoint(tmp_path / "checkpoint.npz", "")
+    best = recurrent.fit(model, reviews, None, SETTINGS, 7, checkpoint, None)
+    assert list(checkpoint.history) == ["epoch", "accuracy", "loss"]
+    for kept, last in zip(best.get_weights(), model.get_weights(), strict=True):
+        assert np.array_equal(kept, last)
+
+
 def test_fused_training_says_where_it_does_not_apply(tmp_path, reviews, capsys, monkeypatch):
     monkeypatch.setattr(recurrent.fused, "obstacle", lambda model: "the moon is full")
     train(tmp_path, reviews, SETTINGS)

@@ -23,6 +23,7 @@ from sentiment import params, workspace
 
 STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
 CHECKPOINT = "data/rnn/checkpoint-42.npz"
+REFIT_CHECKPOINT = "data/rnn/checkpoint-42-refit.npz"
 
 
 FOLDERS = {
@@ -238,6 +239,19 @@ def test_interrupted_training_says_so_and_goes_on_where_it_was(finished, untrain
     assert f"Epoch 1/{EPOCHS}" not in resumed
     assert lock(untrained) == lock(finished)
     assert not (untrained.root / CHECKPOINT).exists()
+
+
+@pytest.mark.slow
+def test_a_refit_that_was_killed_goes_on_where_it_was(untrained):
+    params.override(untrained.root / "params.yaml", {"train.refit": True})
+    kill_when((untrained.root / REFIT_CHECKPOINT).exists, untrained)
+    resumed = untrained.dvc("repro", "train")
+    assert "once more, on all 6,000 training reviews" in resumed
+    assert "Epoch 1/" not in resumed
+    assert not list((untrained.root / "data/rnn").glob("checkpoint*"))
+    before = lock(untrained)
+    assert "Epoch 1/" in untrained.dvc("repro", "--force", "--single-item", "train")
+    assert lock(untrained) == before
 
 
 @pytest.mark.slow

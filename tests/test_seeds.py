@@ -51,7 +51,7 @@ def test_two_seeds_from_end_to_end(finished, inside):
     assert {name for name in alone if both[name] != alone[name]} == tables
     assert {name for name in both.keys() - alone.keys()} == {
         paths.of_seed(path, 43, first=42)
-        for path in (*paths.MODELS.values(), "data/baseline/validation.npy")
+        for path in (*paths.MODELS.values(), *paths.VALIDATION.values())
     }
     history = pd.read_csv("data/rnn/seeds/history.csv")
     assert history.groupby("seed").epoch.max().to_dict() == {42: EPOCHS, 43: EPOCHS}

@@ -56,7 +56,7 @@ def test_every_file_that_a_stage_names_is_a_dep_or_an_output(stage):
 
 
 def test_the_models_that_are_asked_are_outputs_and_are_compared():
-    named = {*paths.MODELS.values(), paths.ENCODER, paths.VALIDATION}
+    named = {*paths.MODELS.values(), paths.ENCODER, *paths.VALIDATION.values()}
     assert named <= MADE & {*STAGES["evaluate"]["deps"]}
 
 
