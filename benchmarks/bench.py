@@ -145,7 +145,7 @@ def main():
     fastest = min(medians, key=medians.get)
     packages = ("keras", "tensorflow", "numba", "jax", "torch")
     results = {
-        "machine": {"cores": len(os.sched_getaffinity(0)), "processor": processor()},
+        "machine": machine(),
         "versions": {name: metadata.version(name) for name in packages if find_spec(name)},
         "engines": measured,
         "speedup_vs_keras_tensorflow": round(medians["keras_tensorflow"] / fused, 2),
@@ -159,12 +159,13 @@ def main():
     print(f"{results['speedup_vs_fastest_peer']} times the fastest peer, {LABELS[fastest]}")
 
 
-def processor():
-    """The processor's name, where the system tells it."""
+def machine():
+    """How many cores this process may use, and the processor's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    name = names[0] if names else platform.machine()
+    return f"{len(os.sched_getaffinity(0))} cores, {name}"
 
 
 if __name__ == "__main__":

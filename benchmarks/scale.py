@@ -10,7 +10,6 @@ docs/scale.md.
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from benchmarks.bench import machine
 from scripts import readme
 from sentiment import console, dataset, figures, workspace
 
@@ -63,12 +63,11 @@ def main() -> None:
     finally:
         shutil.rmtree(FOLDER, ignore_errors=True)
     costs = tidy(costs)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    measured = {"machine": machine, "costs": costs.to_dict("records")}
+    measured = {"machine": machine(), "costs": costs.to_dict("records")}
     RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
     figures.save(figure(costs), FIGURE)
     shown = f"![Seconds and megabytes over the number of reviews]({FIGURE.name})"
-    readme.fill(PAGE, "scale", f"{table(costs)}\n({machine}.)\n\n{shown}\n")
+    readme.fill(PAGE, "scale", f"{table(costs)}\n({measured['machine']}.)\n\n{shown}\n")
     print(table(costs))
 
 

@@ -4,7 +4,6 @@ Each run is of a fresh copy of the project, with an empty cache. The reviews are
 `make verify` takes them, or from the cache of downloads.
 """
 
-import os
 import re
 import statistics
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.bench import processor
+from benchmarks.bench import machine
 from scripts import readme, verify
 from sentiment import console, params, workspace
 
@@ -28,8 +27,7 @@ def main() -> None:
     if params.read().fetch.source != "imdb":
         raise console.UserError("the README's times are of the real reviews: fetch.source: imdb")
     rounds = [measure() for _ in tqdm(range(ROUNDS), unit=" runs")]
-    machine = f"{len(os.sched_getaffinity(0))} cores, {processor()}"
-    readme.fill("README.md", "times", table(rounds, machine))
+    readme.fill("README.md", "times", table(rounds, machine()))
 
 
 def measure() -> dict[str, float]:
@@ -62,9 +60,9 @@ def measure() -> dict[str, float]:
     return seconds | {WHOLE: end - starts[0][1]}
 
 
-def table(rounds: list[dict[str, float]], machine: str) -> str:
+def table(rounds: list[dict[str, float]], where: str) -> str:
     """Return the median, least and most seconds of each stage as a Markdown table."""
-    lines = [f"| seconds on {machine} | median | least | most |", "|---|---|---|---|"]
+    lines = [f"| seconds on {where} | median | least | most |", "|---|---|---|---|"]
     for stage in rounds[0]:
         seconds = [measured[stage] for measured in rounds]
         middle, least, most = statistics.median(seconds), min(seconds), max(seconds)

@@ -45,9 +45,9 @@ def fill(document: str, mark: str, content: str) -> None:
 def speed(measured: dict) -> str:
     """Return what `make bench` measured as a Markdown table, the quickest to train first."""
     fused = measured["engines"]["fused"]["training"]["median"]
-    machine = f"{measured['machine']['cores']} cores, {measured['machine']['processor']}"
     lines = [
-        f"| on {machine} | an epoch, s | times as long | scoring 25,000, s | peak memory, MB |",
+        f"| on {measured['machine']} | an epoch, s | times as long | scoring 25,000, s "
+        "| peak memory, MB |",
         "|---|---|---|---|---|",
     ]
     engines = sorted(measured["engines"].values(), key=lambda found: found["training"]["median"])

@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sentiment import files
 from sentiment.dataset import Dataset
 from sentiment.encoding import OOV
+from sentiment.evaluation import THRESHOLD
 
 TRUSTED = [
     "sentiment.bag_of_words.TokenCounts",
@@ -307,7 +308,7 @@ def choose(
 
 def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:
     positive = probabilities(classifier, X)
-    return {"accuracy": accuracy_score(y, positive > 0.5), "log_loss": log_loss(y, positive)}
+    return {"accuracy": accuracy_score(y, positive >= THRESHOLD), "log_loss": log_loss(y, positive)}
 
 
 def telling_ngrams(model: Pipeline, k: int) -> pd.DataFrame:

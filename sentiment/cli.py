@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment import console, encoding, files, prediction
+from sentiment.evaluation import THRESHOLD
 from stages.paths import ENCODER, MODELS
 
 READ = "recurrent"  # whose belief is traced
@@ -208,7 +209,7 @@ def printable(word: str) -> str:
 
 def coloured(word: str, belief: float) -> str:
     """Return a word on a ground from orange (blame) over white to blue (praise)."""
-    end, strength = ((0, 114, 178) if belief >= 0.5 else (213, 94, 0)), abs(2 * belief - 1)
+    end, strength = ((0, 114, 178) if belief >= THRESHOLD else (213, 94, 0)), abs(2 * belief - 1)
     red, green, blue = (round(255 + strength * (part - 255)) for part in end)
     ink = 97 if strength > 0.7 else 30
     return f"\x1b[{ink};48;2;{red};{green};{blue}m{word}\x1b[0m"

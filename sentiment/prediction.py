@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sentiment.evaluation import THRESHOLD
+
 BATCH = 4096  # reviews in memory at a time
 
 
 def labels(probabilities: np.ndarray) -> np.ndarray:
     """Return what reviews are called, `positive` or `negative`, by their probability of praise."""
-    return np.where(probabilities >= 0.5, "positive", "negative")
+    return np.where(probabilities >= THRESHOLD, "positive", "negative")
 
 
 def load(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
