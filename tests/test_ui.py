@@ -46,6 +46,8 @@ def test_the_runs_are_seen_in_a_browser(project, browser):
         # The table is filled in by and by: the models of a metric come after its value.
         row = page.get_by_role("row").filter(has_text="recurrent.test.log_loss")
         row.filter(has_text=str(measured)[:8]).wait_for()
+        _, value, *_ = row.inner_text().split()
+        assert float(value) == pytest.approx(measured, rel=1e-4)
         page.close()
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
 
