@@ -1,7 +1,7 @@
 """The trials of a sweep, run by Ray Tune."""
 
+import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
         UserError: if a trial failed again and again.
         KeyboardInterrupt: if the run was interrupted, once its state has been written.
     """
-    trainable = tune.with_parameters(_trial, train=train, fixed=sweep.fixed)
+    trainable = tune.with_parameters(_trial, train=train, fixed=sweep.fixed, folder=folder)
     trainable = tune.with_resources(trainable, {"cpu": sweep.cpus})
     if tune.Tuner.can_restore(folder):
         tuner = tune.Tuner.restore(str(folder), trainable, resume_errored=True)
@@ -50,12 +50,15 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
         tuner = tune.Tuner(
             trainable,
             param_space=_space(sweep),
-            tune_config=_search(sweep, seed) if sweep.search else None,
+            tune_config=tune.TuneConfig(
+                trial_name_creator=_number,
+                trial_dirname_creator=_number,
+                **(_search(sweep, seed) if sweep.search else {}),
+            ),
             run_config=tune.RunConfig(
                 name=folder.name,
                 storage_path=str(folder.parent),
                 failure_config=tune.FailureConfig(max_failures=FAILURES),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
                 callbacks=[Watch(sweep, on_epoch)],
                 verbose=0,
             ),
@@ -84,39 +87,52 @@ def _domain(candidates: Range | tuple) -> tune.search.sample.Domain:
     return (tune.loguniform if candidates.log else tune.uniform)(low, high)
 
 
-def _search(sweep: Sweep, seed: int) -> tune.TuneConfig:
+def _search(sweep: Sweep, seed: int) -> dict[str, object]:
+    """Return what Tune has to know of a search, beside its space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return tune.TuneConfig(
-        metric=OBJECTIVE,
-        mode="max",
-        num_samples=sweep.search.trials,
-        search_alg=OptunaSearch(seed=seed),
-        scheduler=ASHAScheduler(
+    return {
+        "metric": OBJECTIVE,
+        "mode": "max",
+        "num_samples": sweep.search.trials,
+        "search_alg": OptunaSearch(seed=seed),
+        "scheduler": ASHAScheduler(
             "epoch",
             max_t=EPOCHS,
             grace_period=sweep.search.grace,
             reduction_factor=REDUCTION,
         ),
-    )
+    }
 
 
-def _trial(values: dict[str, object], train: Callable, fixed: dict[str, object]) -> None:
-    """Train, from the last epoch that was reported: what Tune runs in a process of its own."""
+def _number(trial: tune.experiment.Trial) -> str:
+    """Return a trial's number, in the order in which Tune makes them: its name and its folder's."""
+    return trial.experiment_tag.partition("_")[0]
+
+
+def _trial(values: dict[str, object], train: Callable, fixed: dict, folder: Path) -> None:
+    """Train, from the last epoch there was: what Tune runs in a process of its own.
+
+    Tune's own checkpoints do not survive the driver's death: it deletes the one before a moment
+    earlier than it notes that there is a later one.
+    """
     from sentiment import training
 
-    with tempfile.TemporaryDirectory() as folder:
-        if reported := tune.get_checkpoint():
-            reported.to_directory(folder)
-        checkpoint = training.Checkpoint(Path(folder, "checkpoint.npz"), "trial")
+    path = folder / "checkpoints" / f"{tune.get_context().get_trial_name()}.npz"
+    checkpoint = training.Checkpoint(path, json.dumps(values))
+    reported = 0
 
-        def report(epoch: int, metrics: dict[str, float]) -> None:
-            best = float(checkpoint.history["val_accuracy"].max())
-            tune.report(
-                {"epoch": epoch + 1, "metrics": metrics, OBJECTIVE: best},
-                checkpoint=tune.Checkpoint.from_directory(folder),
-            )
+    def report(*_) -> None:
+        """Report what was not yet: after a loss also the epochs of which Tune may not know."""
+        nonlocal reported
+        epochs = checkpoint.history
+        for epoch in range(reported, len(epochs)):
+            best = float(epochs["val_accuracy"][: epoch + 1].max())
+            metrics = epochs.drop(columns="epoch").iloc[epoch].to_dict()
+            tune.report({"epoch": epoch + 1, "metrics": metrics, OBJECTIVE: best})
+        reported = len(epochs)
 
-        train(fixed | values, checkpoint, report)
+    train(fixed | values, checkpoint, report)
+    report()
 
 
 def _epochs(result: tune.Result) -> pd.DataFrame:
@@ -125,13 +141,8 @@ def _epochs(result: tune.Result) -> pd.DataFrame:
     metrics.insert(0, "epoch", reported["epoch"])
     for key, value in reversed(result.config.items()):
         metrics.insert(0, key, pd.Series([value] * len(metrics), metrics.index, dtype=object))
-    metrics.insert(0, "trial", _number(result.metrics["experiment_tag"]))
+    metrics.insert(0, "trial", int(Path(result.path).name))
     return metrics
-
-
-def _number(tag: str) -> int:
-    """Return a trial's number, in the order in which Tune makes them."""
-    return int(tag.partition("_")[0])
 
 
 class Watch(tune.Callback):
@@ -149,7 +160,7 @@ class Watch(tune.Callback):
         if result[OBJECTIVE] > self._best:
             self._best = result[OBJECTIVE]
             self._bar.set_postfix_str(f"best validation accuracy {self._best:.4f}")
-        values, number = self._sweep.fixed | trial.config, _number(trial.experiment_tag)
+        values, number = self._sweep.fixed | trial.config, int(_number(trial))
         self._on_epoch(number, values, {"epoch": result["epoch"]} | result["metrics"])
 
     def on_step_end(self, iteration, trials, **info) -> None:

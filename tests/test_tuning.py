@@ -1,11 +1,13 @@
 """Sweeps, by the script, on Ray: here and on a cluster of two nodes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import EPOCHS, Copy, wait_for
@@ -52,10 +54,10 @@ def finish(project: Copy, process: subprocess.Popen) -> str:
     return printed
 
 
-def reporting(project: Copy, name: str) -> int:
-    """The number of trials that have reported an epoch."""
-    checkpoints = (project.root / f"data/sweeps/{name}/state").glob("*/*/checkpoint_*")
-    return len({path.parent for path in checkpoints})
+def under_way(project: Copy, name: str, epochs: int = 1) -> int:
+    """The number of trials that have got so far."""
+    checkpoints = (project.root / f"data/sweeps/{name}/state").glob("*/checkpoints/[0-9]*.npz")
+    return sum(len(json.loads(str(np.load(path)["history"]))) >= epochs for path in checkpoints)
 
 
 def epochs(project: Copy, name: str) -> pd.DataFrame:
@@ -106,7 +108,7 @@ def test_a_trial_is_the_training_of_the_stage(on_one_machine, finished):
 def test_a_cluster_that_loses_a_node_gives_the_same(on_one_machine, project, cluster):
     define(project, "grid", GRID)
     sweep = begin(project, "grid", RAY_ADDRESS=cluster.address)
-    wait_for(lambda: reporting(project, "grid") >= 2, sweep)
+    wait_for(lambda: under_way(project, "grid") >= 2, sweep)
     cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
     finish(project, sweep)
     assert list((project.root / "data/sweeps/grid/state").glob("*/*/error.txt")), "nothing was lost"
@@ -116,10 +118,11 @@ def test_a_cluster_that_loses_a_node_gives_the_same(on_one_machine, project, clu
     assert_tracked(project, epochs(project, "grid"))
 
 
-def test_a_search_that_was_killed_goes_on(project):
+@pytest.mark.parametrize("epochs_done", [1, SEARCH["fixed"]["train.epochs"]])
+def test_a_search_that_was_killed_goes_on(project, epochs_done):
     define(project, "search", SEARCH)
     sweep = begin(project, "search")
-    wait_for(lambda: reporting(project, "search") >= 2, sweep)
+    wait_for(lambda: under_way(project, "search", epochs_done) >= 1, sweep)
     os.kill(sweep.pid, signal.SIGKILL)
     sweep.wait()
     finish(project, begin(project, "search"))
