@@ -1,8 +1,10 @@
 """Look at the tracked runs, on http://127.0.0.1:5000: `make ui`.
 
-Options, such as --port, are those of `mlflow ui`.
+Prints the address of the runs themselves, since MLflow's own pages lead to those for language
+models. Options, such as --port, are those of `mlflow ui`.
 """
 
+import argparse
 import os
 import sys
 
@@ -10,16 +12,24 @@ import mlflow
 
 from sentiment import console, params, store
 
+RUNS = "{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+
 
 def main() -> None:
-    store.connect(params.read().fetch.source)
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument("-p", "--port", default="5000")
+    given, others = options.parse_known_args()
+    source = params.read().fetch.source
+    store.connect(source)
     uri = mlflow.get_tracking_uri()
-    if uri.startswith("http"):
-        print(f"The runs are served at {uri}")
-        return
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1"]
-    command += ["--backend-store-uri", uri, *sys.argv[1:]]
-    os.execv(command[0], command)  # noqa: S606
+    served = uri.startswith("http")
+    server = uri.rstrip("/") if served else f"http://127.0.0.1:{given.port}"
+    experiment = mlflow.get_experiment_by_name(store.experiment_name(source)).experiment_id
+    print("The runs:", RUNS.format(server=server, experiment=experiment), flush=True)
+    if not served:
+        command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+        command += ["--host", "127.0.0.1", "--port", given.port, *others]
+        os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What a person looks at: the pages of MLflow and of DVC."""
 
+import re
+
 import pytest
 import requests
 from conftest import Copy, serving
@@ -34,10 +36,8 @@ def test_the_runs_are_seen_in_a_browser(project, browser):
         page, asked = browser.new_page(viewport={"width": 1400, "height": 900}), []
         page.on("request", lambda request: asked.append(request.url))
         page.set_default_timeout(120_000)
-        page.goto(f"{address}/#/experiments")
-        link = page.get_by_role("link", name="sentiment-sample").first.get_attribute("href")
-        # A click leads at times to what MLflow has for language models, and a dialog about that.
-        page.goto(f"{address}/{link}/runs?workflowType=machine_learning")
+        printed = re.search(r"The runs: (\S+)", (project.root / "server.log").read_text())
+        page.goto(printed[1])
         page.get_by_role("link", name="comparison").click()
         for below in ("baseline", "recurrent"):
             page.get_by_role("link", name=below, exact=True).wait_for()
