@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+PORT ?= 5000
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 RAY := $(VENV)/.ray
@@ -14,7 +15,7 @@ help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 
 $(VENV)/.locked: requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) --require-hashes --requirement requirements.lock
 	touch $@
@@ -68,7 +69,7 @@ ray: $(RAY) ## Install Ray, for sweeps and clusters
 
 .PHONY: sweep
 sweep: $(RAY) ## Try parameters or seeds, as a file of sweeps/ says: make sweep NAME=seeds
-	dvc repro --quiet pad
+	dvc repro --quiet baseline
 	python -m scripts.sweep $(NAME)
 
 .PHONY: audit
@@ -90,8 +91,8 @@ lint: $(INSTALLED) ## Check the code's style
 	ruff format --check
 
 .PHONY: ui
-ui: $(INSTALLED) ## Look at the tracked runs, on http://127.0.0.1:5000
-	python -m scripts.ui
+ui: $(INSTALLED) ## Look at the tracked runs: make ui PORT=5000
+	python -m scripts.ui --port $(PORT)
 
 .PHONY: readme
 readme: $(INSTALLED) ## Bring the README and docs/recurrence.md up to date with the last run

@@ -13,12 +13,12 @@ from sentiment import (
     files,
     lineage,
     params,
+    paths,
     reading,
     recurrent,
 )
 from sentiment.encoding import PAD
 from sentiment.evaluation import THRESHOLD
-from stages import paths
 
 PAGE, FIGURES = "docs/recurrence.md", "docs/recurrence"
 NETWORK = paths.MODELS["recurrent"]

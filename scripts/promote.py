@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sentiment import console, lineage, params, registry, store
-from stages.paths import MODELS
+from sentiment.paths import MODELS
 
 
 def main() -> None:

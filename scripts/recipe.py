@@ -40,10 +40,11 @@ def committed() -> str:
     """Return the present commit.
 
     Raises:
-        UserError: if a tracked file, other than the results, differs from it.
+        UserError: if a tracked file differs from it that is no result.
     """
     status = workspace.git(Path(), "status", "--porcelain", "--untracked-files=no").splitlines()
-    if changed := [line[3:] for line in status if line[3:] != str(RESULTS)]:
+    results = {str(RESULTS), "dvc.lock", "data/metrics.json"}
+    if changed := [line[3:] for line in status if line[3:] not in results]:
         raise console.UserError(f"commit first, so that the result has a commit: {changed[0]}")
     return workspace.git(Path(), "rev-parse", "HEAD").strip()
 

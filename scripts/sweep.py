@@ -13,14 +13,26 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from sentiment import cluster, console, figures, files, lineage, params, store, sweep, tracking
+from sentiment import (
+    cluster,
+    console,
+    dataset,
+    figures,
+    files,
+    lineage,
+    params,
+    store,
+    sweep,
+    tracking,
+)
 
 
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     settings = params.read()
     asked = sweep.read(name, settings)
-    lineage.of_stage("pad").require_outputs()
+    for needed in ("pad", "baseline"):
+        lineage.of_stage(needed).require_outputs()
     store.connect(settings.fetch.source)
     stage = lineage.of_stage("train")
     made = lineage.Lineage(stage.params | asked.model_dump(mode="json"), stage.deps, {})
@@ -52,7 +64,8 @@ def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_ep
 
     os.chdir(root)
     settings = params.changed(settings, values, "the trial")
-    train.train(settings, settings.seed, checkpoint, on_epoch_end)
+    rows = dataset.load("data/padded", "train")
+    train.train(settings, settings.seed, rows, checkpoint, on_epoch_end)
 
 
 def write(folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure) -> list[Path]:

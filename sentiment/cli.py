@@ -11,7 +11,7 @@ import numpy as np
 
 from sentiment import console, encoding, files, prediction
 from sentiment.evaluation import THRESHOLD
-from stages.paths import ENCODER, MODELS
+from sentiment.paths import ENCODER, MODELS
 
 READ = "recurrent"  # whose belief is traced
 

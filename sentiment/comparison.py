@@ -12,6 +12,7 @@ from sentiment.evaluation import THRESHOLD
 
 ALPHA = 0.05  # intervals cover 95%; a smaller p says that a difference is more than chance
 RESAMPLES = 10_000
+SEEDS = 5  # fewer tell too little of how they vary for a verdict
 MINUS = "\N{MINUS SIGN}"
 _NEGATION = re.compile(
     r"\b(?:not|no|never|nor|none|nobody|nothing|nowhere|neither|cannot|without)\b|n't\b",
@@ -252,9 +253,10 @@ def sentence_over_seeds(first: str, second: str, seeds: int, compared: dict) -> 
         return f"Over {seeds} seeds, {called} is on average exactly as often right as {second}."
     points, interval = _in_points(compared)
     real = compared["low"] > 0 or compared["high"] < 0
+    verdict = _verdict(real) if seeds >= SEEDS else "too few seeds for a verdict"
     return (
         f"Over {seeds} seeds, {called} is on average {points} than {second} "
-        f"(95% interval over reviews and seeds {interval}): {_verdict(real)}."
+        f"(95% interval over reviews and seeds {interval}): {verdict}."
     )
 
 

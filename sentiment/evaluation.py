@@ -78,15 +78,19 @@ def precision_recall(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.Da
 
 
 def calibration(labels: np.ndarray, models: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return each model's share of positive reviews by bin of its probability.
+    """Return what the expected calibration error is made of, by bin of a model's probability.
 
     Returns:
-        A row for each of BINS bins: its centre, and a column for each model; NaN: an empty bin.
+        A row for each of BINS bins: bin, its middle, and for each model NAME the share of
+        positive reviews, NAME_probability, the mean, and NAME_reviews, their number. NaN: the share
+        and mean of an empty bin.
     """
-    table = {"probability": (np.arange(BINS) + 0.5) / BINS}
+    table = {"bin": (np.arange(BINS) + 0.5) / BINS}
     for name, probabilities in models.items():
         bins = _bins(probabilities)
         reviews = np.bincount(bins, minlength=BINS)
-        positive = np.bincount(bins, weights=labels, minlength=BINS)
-        table[name] = np.divide(positive, reviews, out=np.full(BINS, np.nan), where=reviews > 0)
+        for column, values in ((name, labels), (f"{name}_probability", probabilities)):
+            total = np.bincount(bins, weights=values, minlength=BINS)
+            table[column] = np.divide(total, reviews, out=np.full(BINS, np.nan), where=reviews > 0)
+        table[f"{name}_reviews"] = reviews
     return pd.DataFrame(table)

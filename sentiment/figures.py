@@ -84,10 +84,13 @@ def _whole_numbers(limits: tuple[float, float]) -> list[int]:
 def curves(table: pd.DataFrame, title: str, y: str, caption: str) -> p9.ggplot:
     """Draw one line a model from a table whose first column is x and whose others are models."""
     x = table.columns[0]
+    return _lines(table.melt(x, var_name="model"), x, title, y, caption)
+
+
+def _lines(points: pd.DataFrame, x: str, title: str, y: str, caption: str) -> p9.ggplot:
+    """Draw a line for each model through points: x, value and model."""
     return (
-        p9.ggplot(
-            _by_model(table.melt(x, var_name="model").dropna()), p9.aes(x, "value", colour="model")
-        )
+        p9.ggplot(_by_model(points), p9.aes(x, "value", colour="model"))
         + p9.geom_line()
         + _model_colours()
         + p9.coord_fixed(xlim=(0, 1), ylim=(0, 1))
@@ -99,10 +102,23 @@ def curves(table: pd.DataFrame, title: str, y: str, caption: str) -> p9.ggplot:
 
 
 def calibration(table: pd.DataFrame, caption: str) -> p9.ggplot:
-    """Draw how often reviews are positive against how often a model says that they are."""
-    figure = curves(table, "Calibration", "share of positive reviews", caption)
+    """Draw how often reviews are positive against how often a model says that they are.
+
+    Args:
+        table: As `evaluation.calibration` returns it.
+        caption: What the reviews are.
+    """
+    columns = {"probability": "{}_probability", "value": "{}", "reviews": "{}_reviews"}
+    points = pd.concat(
+        table[[form.format(model) for form in columns.values()]]
+        .set_axis(columns, axis=1)
+        .assign(model=model)
+        for model in MODELS
+    ).dropna()
+    figure = _lines(points, "probability", "Calibration", "share of positive reviews", caption)
     diagonal = p9.geom_abline(slope=1, intercept=0, linetype="dashed", colour="grey")
-    return figure + diagonal + p9.geom_point()
+    sizes = p9.scale_size_area(max_size=5, guide=None)
+    return figure + diagonal + p9.geom_point(p9.aes(size="reviews")) + sizes
 
 
 def confusion(counts: dict[str, dict[str, int]], caption: str) -> p9.ggplot:

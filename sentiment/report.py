@@ -39,6 +39,7 @@ def render(**content: object) -> str:
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "data_uri": data_uri}
     shared = (axis, heat_map, readable, scores, shares, verdict, versions)
     environment.globals |= {function.__name__: function for function in shared}
+    environment.globals["wilson"] = comparison.wilson
     environment.globals["COMPARED"] = COMPARED
     return environment.get_template("report.html.jinja").render(content)
 

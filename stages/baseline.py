@@ -20,12 +20,12 @@ from sentiment import (
     files,
     lineage,
     params,
+    paths,
     registry,
     store,
     tracking,
 )
 from sentiment.dataset import Dataset
-from stages import paths
 
 REVIEWS = "data/raw/reviews.parquet"
 WORDS, NGRAMS = paths.MODELS["baseline_words"], paths.MODELS["baseline"]

@@ -23,13 +23,13 @@ from sentiment import (
     files,
     lineage,
     params,
+    paths,
     prediction,
     store,
     tracking,
 )
 from sentiment.dataset import Dataset
-from stages import paths
-from stages.paths import MODELS
+from sentiment.paths import MODELS
 
 REVIEWS = "data/raw/reviews.parquet"
 ALL = [*MODELS, "blend"]

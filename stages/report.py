@@ -14,18 +14,21 @@ from sentiment import (
     files,
     lineage,
     params,
+    paths,
     reading,
     recurrent,
     report,
     store,
     tracking,
 )
-from stages import paths
 
 REPORT = "data/report/index.html"
 MADE_FROM = ("data/raw/reviews.parquet", *paths.MODELS.values())
 FIGURES = ("history", "roc", "calibration")
-DISAGREEING = (("recurrent", "baseline_words"), ("baseline_words", "recurrent"))
+NETWORK = "recurrent_best_epoch"
+DISAGREEING = [
+    pair for bag in ("baseline_words", "baseline") for pair in ((NETWORK, bag), (bag, NETWORK))
+]
 TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
 
 

@@ -5,6 +5,7 @@ validation accuracy beside it, if wanted fitted again on all training reviews. I
 goes on after its last finished epoch.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from sentiment import (
     fused,
     lineage,
     params,
+    paths,
     recurrent,
     registry,
     store,
@@ -27,7 +29,6 @@ from sentiment import (
 )
 from sentiment.backend import keras
 from sentiment.dataset import Dataset
-from stages import paths
 
 MODEL, BEST = paths.MODELS["recurrent"], paths.MODELS["recurrent_best_epoch"]
 HISTORY, CHECKPOINT = "data/rnn/history.csv", "data/rnn/checkpoint-{seed}.npz"
@@ -59,7 +60,7 @@ def main() -> None:
         print(f"seed {seed}")
         checkpoint = training.Checkpoint(CHECKPOINT.format(seed=seed), made.inputs)
         logged = live if seed == settings.seed else None
-        model, best = train(settings, seed, checkpoint, logged)
+        model, best = train(settings, seed, rows, checkpoint, logged)
         said = recurrent.probabilities(best, validation.x)
         if settings.train.refit:
             again = training.Checkpoint(REFIT_CHECKPOINT.format(seed=seed), made.inputs)
@@ -70,9 +71,14 @@ def main() -> None:
         track()
 
 
-def train(settings: params.Params, seed: int, checkpoint: training.Checkpoint, on_epoch_end):
+def train(
+    settings: params.Params,
+    seed: int,
+    rows: Dataset,
+    checkpoint: training.Checkpoint,
+    on_epoch_end: Callable[[int, dict[str, float]], None] | None,
+) -> tuple[keras.Model, keras.Model]:
     """Return the network after its last and its best epoch. The trials of a sweep come here too."""
-    rows = dataset.load("data/padded", "train")
     fitted_on, validation = dataset.divide(rows, settings.validation_split)
     model, examples = prepare(settings, seed, fitted_on)
     if seed == settings.seed:

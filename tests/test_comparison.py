@@ -187,13 +187,15 @@ def test_the_interval_over_seeds_covers_the_true_difference(deviation, least, mo
 
 
 def test_compare_over_seeds_tells_all_of_it():
-    first, second = np.ones((2, 100), bool), np.ones((2, 100), bool)
+    first, second = np.ones((5, 100), bool), np.ones((5, 100), bool)
     first[:, :6] = False
     found = comparison.compare_over_seeds(first, second, 0, "The network", "the bag")
     assert found["difference"] == pytest.approx(-0.06)
     assert found["low"] < -0.06 < found["high"] < 0
-    assert found["sentence"].startswith("Over 2 seeds, the network is on average 6.0 points worse")
+    assert found["sentence"].startswith("Over 5 seeds, the network is on average 6.0 points worse")
     assert found["sentence"].endswith("): the difference is real.")
+    few = comparison.compare_over_seeds(first[:4], second[:4], 0, "The network", "the bag")
+    assert few["sentence"].endswith("): too few seeds for a verdict.")
 
 
 @pytest.mark.parametrize(

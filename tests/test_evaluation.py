@@ -91,9 +91,7 @@ def test_a_perfect_model_is_perfect_everywhere(curve):
     assert (table["perfect"] == 1).all()
 
 
-@pytest.mark.parametrize(
-    "curve", [evaluation.roc, evaluation.precision_recall, evaluation.calibration]
-)
+@pytest.mark.parametrize("curve", [evaluation.roc, evaluation.precision_recall])
 def test_a_curve_has_a_column_for_each_model(curve):
     table = curve(LABELS, {"ours": PROBABILITIES, "theirs": 1 - PROBABILITIES})
     assert list(table.columns[1:]) == ["ours", "theirs"]
@@ -112,6 +110,19 @@ def test_a_random_model_is_on_the_diagonal():
 def test_calibration_by_hand_with_empty_bins():
     labels = np.array([0, 1, 1, 1])
     table = evaluation.calibration(labels, {"model": np.array([0.12, 0.18, 0.95, 1.0])})
-    assert table["probability"].tolist() == pytest.approx(np.arange(0.05, 1, 0.1))
-    expected = [np.nan, 0.5, *[np.nan] * 7, 1.0]
-    np.testing.assert_array_equal(table["model"], expected)
+    assert table["bin"].tolist() == pytest.approx(np.arange(0.05, 1, 0.1))
+    empty = [np.nan] * 7
+    np.testing.assert_array_equal(table["model"], [np.nan, 0.5, *empty, 1.0])
+    np.testing.assert_allclose(table["model_probability"], [np.nan, 0.15, *empty, 0.975])
+    assert table["model_reviews"].tolist() == [0, 2, *[0] * 7, 2]
+
+
+def test_the_calibration_error_is_that_of_the_bins_shown():
+    generator = np.random.default_rng(3)
+    probabilities = generator.random(500)
+    labels = (generator.random(500) < probabilities**2).astype(int)
+    table = evaluation.calibration(labels, {"model": probabilities})
+    distances = (table["model"] - table["model_probability"]).abs() * table["model_reviews"]
+    error = evaluation.scores(labels, probabilities)["expected_calibration_error"]
+    assert distances.sum() / 500 == pytest.approx(error)
+    assert error > 0.05

@@ -33,8 +33,11 @@ def curve() -> pd.DataFrame:
 
 
 def bins() -> pd.DataFrame:
-    table = curve().rename(columns={"recall": "probability"})
+    table = curve().rename(columns={"recall": "bin"})
     table.loc[3:5, "baseline"] = np.nan
+    for name in MODELS:
+        table[f"{name}_probability"] = table[name] * 0.9
+        table[f"{name}_reviews"] = range(11)
     return table
 
 
@@ -111,6 +114,7 @@ def test_an_empty_bin_is_no_point():
     data = figures.calibration(bins(), CAPTION).data
     assert not data["value"].isna().any()
     assert len(data) == 11 * len(MODELS) - 3
+    assert data["probability"].tolist() == pytest.approx((data["value"] * 0.9).tolist())
 
 
 @pytest.mark.parametrize(

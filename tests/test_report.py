@@ -1,6 +1,7 @@
 """Tests of the report: what it says, and what a real Chromium makes of it."""
 
 import io
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def content():
         "only_right": {("recurrent", "baseline_words"): long},
         "traces": report.traces(reader, encoder, reviews),
         "neighbours": report.neighbourhoods(reader.vectors, encoder, report.sides(telling, 5)),
-        "parameters": {"train.units": 5, "train.embedding_dim": 4},
+        "parameters": {"train.units": 5, "train.embedding_dim": 4, "train.refit": False},
         "made_from": {"data/raw/reviews.parquet": "0" * 32},
     }
 
@@ -213,7 +214,7 @@ def test_a_spread_is_shown_where_there_is_more_than_one_seed(content):
 
 def test_the_blend_stands_beside_the_models(content):
     page = report.render(**content)
-    assert "30 parts in 100 of it" in page
+    assert "weight in it, 30%" in page
     assert page.count("</i>blend</span>") == 4  # in the first figure, a legend and two tables
 
 
@@ -325,3 +326,18 @@ def test_slider_and_words_move_through_a_reading(page):
     slider.fill("0")
     assert trace.locator("output").text_content() == "before the first word"
     assert trace.locator(".at").count() == 0
+
+
+def test_every_paired_test_is_there_as_a_sentence(content):
+    page = report.render(**content)
+    section = page[page.index('id="comparison"') : page.index('id="seeds"')]
+    compared = content["metrics"]["comparison"].values()
+    for sentence in (pair["sentence"] for bags in compared for pair in bags.values()):
+        assert escape(sentence) in section
+
+
+def test_a_network_fitted_again_on_all_reviews_is_called_that(content):
+    said = "a network trained on all training reviews"
+    again = content["parameters"] | {"train.refit": True}
+    assert said not in report.render(**content)
+    assert said in report.render(**content | {"parameters": again})

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 from conftest import EPOCHS, Copy
 
-from sentiment import params, prediction
-from stages import paths
+from sentiment import params, paths, prediction
 
 MODELS = [*paths.MODELS, "blend"]
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT
 from ruamel.yaml import YAML
 
-from stages import paths
+from sentiment import paths
 
 STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
 
