@@ -86,7 +86,8 @@ def test_every_command_runs(project, document):
     for name, content in FILES.items():
         (project.root / name).write_text(content)
     texts = pd.DataFrame({"text": [FILES["review.txt"]]})
-    texts.to_parquet(project.root / "reviews/texts.parquet")
+    (project.root / "texts").mkdir()
+    texts.to_parquet(project.root / "texts/one.parquet")
     for command in commands(document):
         if not elsewhere(command):
             on_sample = command.replace("models:/sentiment@", "models:/sentiment-sample@")
