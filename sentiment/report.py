@@ -37,9 +37,8 @@ def render(**content: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "data_uri": data_uri}
-    shared = (axis, heat_map, readable, scores, shares, verdict, versions)
+    shared = (axis, heat_map, readable, scores, shares, verdict, versions, comparison.wilson)
     environment.globals |= {function.__name__: function for function in shared}
-    environment.globals["wilson"] = comparison.wilson
     environment.globals["COMPARED"] = COMPARED
     return environment.get_template("report.html.jinja").render(content)
 

@@ -55,7 +55,7 @@ def finish(project: Copy, process: subprocess.Popen) -> str:
 
 
 def under_way(project: Copy, name: str, epochs: int = 1) -> int:
-    """The number of trials that have got so far."""
+    """The number of trials that have done so many epochs."""
     checkpoints = (project.root / f"data/sweeps/{name}/state").glob("*/checkpoints/[0-9]*.npz")
     return sum(len(json.loads(str(np.load(path)["history"]))) >= epochs for path in checkpoints)
 
