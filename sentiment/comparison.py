@@ -47,7 +47,8 @@ def mcnemar(pairs: Pairs) -> float:
     Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013.
     """
     fewer, trials = min(pairs.first, pairs.second), pairs.first + pairs.second
-    return float(2 * binom.cdf(fewer, trials, 0.5) - binom.pmf(fewer, trials, 0.5))
+    # Twice P(fewer or less), less P(fewer): as a sum, which no rounding takes below zero.
+    return float(binom.cdf([fewer - 1, fewer], trials, 0.5).sum())
 
 
 def bootstrap(pairs: Pairs, seed: int) -> tuple[float, float]:
