@@ -16,8 +16,10 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold
 
-from sentiment import bag_of_words, console, dataset, imdb, params, sources
-from sentiment.dataset import Dataset
+from sentiment import console, params
+from sentiment.bags.models import load_bag
+from sentiment.data import download, imdb, splits
+from sentiment.data.splits import Dataset
 
 FOLDS = 5
 
@@ -38,7 +40,7 @@ def films(archive: Path, reviews: pd.DataFrame) -> pd.Series:
 def accuracies(reviews: pd.DataFrame, folds) -> list[float]:
     """Return the accuracy in each fold of the chosen bag of n-grams, fitted on the others."""
     texts, labels = reviews["text"].to_numpy(object), reviews["label"].to_numpy()
-    bag = bag_of_words.load("data/baseline/ngrams.skops")
+    bag = load_bag("data/baseline/ngrams.skops")
     return [
         clone(bag).fit(texts[rest], labels[rest]).score(texts[fold], labels[fold])
         for rest, fold in folds
@@ -49,12 +51,14 @@ def main() -> None:
     """Print how many films are shared, and the accuracies by kind of fold."""
     settings = params.read()
     reviews = pd.read_parquet("data/raw/reviews.parquet")
-    reviews["film"] = sources.obtain(
+    reviews["film"] = download.obtain(
         imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], lambda path: films(path, reviews)
     )
     train, test = (reviews[reviews.split == split] for split in ("train", "test"))
     train = train.reset_index(drop=True)
-    rows = dataset.divide(Dataset(train.index, train.label), settings.validation_split)
+    rows = splits.train_validation_split(
+        Dataset(train.index, train.label), settings.validation_split
+    )
     fitted_on, validation = (train.loc[part.x] for part in rows)
     for name, part, seen in (
         ("validation reviews", validation, fitted_on),

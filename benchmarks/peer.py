@@ -41,9 +41,9 @@ def time_keras(name, train, validation, test, units, batch, repeats):
     import keras
 
     if name == "fused":
-        from sentiment import fused
+        from sentiment.rnn import fused
 
-        fused.keep_tensorflow_to_one_thread()
+        fused.limit_tensorflow_to_one_thread()
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [

@@ -28,7 +28,10 @@ from tqdm import tqdm
 
 from benchmarks.bench import machine
 from scripts import readme
-from sentiment import console, dataset, figures, workspace
+from sentiment import console, workspace
+from sentiment.data import streams
+from sentiment.errors import UserError
+from sentiment.report import figures
 
 REAL = Path("data/raw/reviews.parquet")
 FOLDER = Path("scale")  # in the project, since a temporary folder may lie in memory
@@ -52,7 +55,7 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, nargs="+", default=SIZES, metavar="N")
     sizes = parser.parse_args().reviews
     if not REAL.is_file():
-        raise console.UserError(f"{REAL} is not there: run `make repro` first")
+        raise UserError(f"{REAL} is not there: run `make repro` first")
     costs = {}
     try:
         for size in sizes:
@@ -95,8 +98,8 @@ def recombine(real: pd.DataFrame, size: int, path: Path) -> None:
     of_label = [_combined([*map(_halves, real.text[real.label == n])], generator) for n in (0, 1)]
     schema = pa.schema({"text": pa.string(), "label": pa.int8()})
     with pq.ParquetWriter(path, schema) as parquet:
-        for first in tqdm(range(0, size, dataset.GROUP), f"making {size:,} reviews"):
-            labels = np.arange(first, min(first + dataset.GROUP, size)) % 2
+        for first in tqdm(range(0, size, streams.ROW_GROUP), f"making {size:,} reviews"):
+            labels = np.arange(first, min(first + streams.ROW_GROUP, size)) % 2
             texts = [next(of_label[label]) for label in labels]
             batch = pa.RecordBatch.from_pydict({"text": texts, "label": labels}, schema)
             parquet.write_batch(batch)
@@ -142,7 +145,7 @@ def measure(command: list[str], folder: Path) -> Cost:
         seconds = time.perf_counter() - begun
         if process.returncode:
             log.seek(0)
-            raise console.UserError(f"{' '.join(command)} failed:\n{log.read()}")
+            raise UserError(f"{' '.join(command)} failed:\n{log.read()}")
     return Cost(seconds, peak)
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from benchmarks.bench import machine
 from scripts import readme, verify
 from sentiment import console, params, workspace
+from sentiment.errors import UserError
 
 ROUNDS = 3
 WHOLE = "`dvc repro`, all in all"
@@ -25,7 +26,7 @@ WHOLE = "`dvc repro`, all in all"
 def main() -> None:
     """Time all stages and write the table."""
     if params.read().fetch.source != "imdb":
-        raise console.UserError("the README's times are of the real reviews: fetch.source: imdb")
+        raise UserError("the README's times are of the real reviews: fetch.source: imdb")
     rounds = [measure() for _ in tqdm(range(ROUNDS), unit=" runs")]
     readme.fill("README.md", "times", table(rounds, machine()))
 
@@ -52,7 +53,7 @@ def measure() -> dict[str, float]:
                     starts.append((stage[1], time.perf_counter()))
         end = time.perf_counter()
     if process.returncode:
-        raise console.UserError("".join(said))
+        raise UserError("".join(said))
     ends = [start for _, start in starts[2:]] + [end]
     seconds = {
         stage: after - before for (stage, before), after in zip(starts[1:], ends, strict=True)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sentiment import console, params, workspace
+from sentiment import console, params, paths, workspace
+from sentiment.models import BAGS, NETWORK, SAVED
 
 FOLDER = Path("demo")
 
@@ -21,14 +22,14 @@ def main() -> None:
     finished = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=FOLDER, env=environment)
     if finished.returncode:
         sys.exit(finished.returncode)
-    scores = json.loads((FOLDER / "data/metrics.json").read_bytes())
+    details = json.loads((FOLDER / paths.COMPARISON).read_bytes())
     print("On the built-in sample, accuracy on test reviews   of plain words   of word order")
-    for name in ("baseline_words", "baseline", "recurrent"):
-        rating = scores["slices"]["rating"]
+    for key in (*BAGS, NETWORK):
+        rating = details["slices"]["rating"]
         plain, word_order = (
-            (rating[low][name] + rating[high][name]) / 2 for low, high in (("1", "10"), ("4", "7"))
+            (rating[low][key] + rating[high][key]) / 2 for low, high in (("1", "10"), ("4", "7"))
         )
-        print(f"{name:<50} {plain:>14.3f} {word_order:>15.3f}")
+        print(f"{SAVED[key].title:<50} {plain:>14.3f} {word_order:>15.3f}")
     print(f"The sample's figures are in {FOLDER / 'data/plots'}; its runs: `make ui`.")
 
 

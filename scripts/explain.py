@@ -4,53 +4,47 @@ import numpy as np
 import pandas as pd
 
 from scripts.readme import fill
-from sentiment import (
-    console,
-    dataset,
-    encoding,
-    explanation,
-    figures,
-    files,
-    lineage,
-    params,
-    paths,
-    reading,
-    recurrent,
-)
-from sentiment.encoding import PAD
-from sentiment.evaluation import THRESHOLD
+from sentiment import console, files, lineage, params, paths
+from sentiment.data import splits
+from sentiment.errors import UserError
+from sentiment.evaluation.metrics import THRESHOLD
+from sentiment.models import NETWORK, SAVED
+from sentiment.report import figures, recurrence_figures
+from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
+from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
+from sentiment.text import PAD, Encoder
 
 PAGE, FIGURES = "docs/recurrence.md", "docs/recurrence"
-NETWORK = paths.MODELS["recurrent"]
+MODEL = SAVED[NETWORK].path
 REVIEW = "An hour in I wanted my money back, but the ending was worth the wait."
 PADDING = 80  # steps that the figure shows
 DISTANCES = [0, 10, 50, 100, 200, 300, 400]  # from the end, that the table names
 LAST = [1, 2, 5, 10, 20, 50, 100, 200, 500]  # words
-STILL = 1e-3  # a state that moves less than this has come to rest
+REST_TOLERANCE = 1e-3  # a state that moves less than this has come to rest
 
 
 def main() -> None:
     settings = params.read()
-    network = recurrent.load(NETWORK)
-    if settings.fetch.source != "imdb" or not reading.is_readable(network):
-        raise console.UserError(f"{PAGE} is about the course's network on the real reviews")
-    reader = reading.Reader(network)
-    encoder = encoding.Encoder.load(paths.ENCODER)
-    test = dataset.load("data/padded", "test")
+    network = load_network(MODEL)
+    if settings.fetch.source != "imdb" or not is_traceable(network):
+        raise UserError(f"{PAGE} is about the course's network on the real reviews")
+    tracer = StateTracer(network)
+    encoder = Encoder.load(paths.ENCODER)
+    test = splits.load("test")
     whole = np.flatnonzero((test.x != PAD).all(axis=1))  # no step of these is padding
     rows, labels = test.x[whole], test.y[whole]
 
-    resting = reader.read(np.full((1, settings.pad.maxlen), PAD)).states[0]
-    influence = by_distance(reader.influence(rows))
+    resting = tracer.trace(np.full((1, settings.pad.maxlen), PAD)).states[0]
+    influence = by_distance(tracer.saliency(rows))
     ends = read_ends(network, rows, labels)
     drawn = {
-        "unrolled": explanation.unrolled(
+        "unrolled": recurrence_figures.unrolled(
             ["this", "film", "is", "not", "bad"], settings.train.embedding_dim, settings.train.units
         ),
-        "review": read_review(reader, encoder),
-        "padding": explanation.padding(resting[:PADDING]),
-        "influence": explanation.influence(influence),
-        "ends": explanation.ends(ends),
+        "review": read_review(tracer, encoder),
+        "padding": recurrence_figures.padding(resting[:PADDING]),
+        "influence": recurrence_figures.influence(influence),
+        "ends": recurrence_figures.ends(ends),
     }
     for name, figure in drawn.items():
         with files.atomic(f"{FIGURES}/{name}.png") as path:
@@ -59,17 +53,17 @@ def main() -> None:
     fill(PAGE, "padding", rest(resting))
     fill(PAGE, "influence", fading(influence))
     fill(PAGE, "ends", answers(ends))
-    fill(PAGE, "model", f"`{NETWORK}` {lineage.md5(NETWORK)}, {len(whole):,} test reviews\n")
+    fill(PAGE, "model", f"`{MODEL}` {lineage.md5(MODEL)}, {len(whole):,} test reviews\n")
 
 
-def read_review(reader: reading.Reader, encoder: encoding.Encoder):
+def read_review(tracer: StateTracer, encoder: Encoder):
     """Return the figure of REVIEW, as the network reads it."""
     row = encoder.rows([REVIEW])
-    read = reader.read(row)
+    read = tracer.trace(row)
     own = np.flatnonzero(row[0] != PAD)
-    words = [REVIEW[word.start : word.end] for word in reading.words(encoder, REVIEW)]
-    states = read.states[0, own][:, reader.units]
-    return explanation.read(["(start)", *words], read.beliefs[0, own], states)
+    words = [REVIEW[word.start : word.end] for word in locate_words(encoder, REVIEW)]
+    states = read.states[0, own][:, tracer.unit_order]
+    return recurrence_figures.read(["(start)", *words], read.probabilities[0, own], states)
 
 
 def by_distance(influence: np.ndarray) -> pd.DataFrame:
@@ -81,12 +75,12 @@ def by_distance(influence: np.ndarray) -> pd.DataFrame:
 
 def read_ends(network, rows: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Return how often the answer is the same, and right, if only the last words are read."""
-    network = recurrent.predictor(network)
-    called = recurrent.probabilities(network, rows) >= THRESHOLD
+    network = fastest_twin(network)
+    called = predict_with_network(network, rows) >= THRESHOLD
     table = []
     for words in LAST:
         ends = np.where(np.arange(rows.shape[1]) < rows.shape[1] - words, PAD, rows)
-        positive = recurrent.probabilities(network, ends) >= THRESHOLD
+        positive = predict_with_network(network, ends) >= THRESHOLD
         table.append((words, np.mean(positive == called), np.mean(positive == labels)))
     return pd.DataFrame(table, columns=["words", "same", "right"])
 
@@ -112,11 +106,11 @@ def parameters(network, settings: params.Params) -> str:
 def rest(states: np.ndarray) -> str:
     """Return after how many steps of padding the state has come to rest, as a sentence."""
     moved = np.linalg.norm(np.diff(states, axis=0), axis=1)
-    restless = np.flatnonzero(moved >= STILL)
+    restless = np.flatnonzero(moved >= REST_TOLERANCE)
     steps = int(restless[-1]) + 3 if len(restless) else 2  # the first move is that to step 2
     if steps > len(states):
         return f"Here the state never comes to rest in {len(states)} steps.\n"
-    return f"Here the state moves by less than {STILL:g} a step from step {steps} on.\n"
+    return f"Here the state moves by less than {REST_TOLERANCE:g} a step from step {steps} on.\n"
 
 
 def fading(influence: pd.DataFrame) -> str:

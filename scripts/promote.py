@@ -3,19 +3,21 @@
 import json
 from pathlib import Path
 
-from sentiment import console, lineage, params, registry, store
-from sentiment.paths import MODELS
+from sentiment import console, params, paths
+from sentiment.data import splits
+from sentiment.models import SAVED
+from sentiment.tracking import registry, store
 
 
 def main() -> None:
     settings = params.read()
     store.connect(settings.fetch.source)
-    scores = json.loads(Path("data/metrics.json").read_bytes())
-    accuracy = {name: scores[name]["validation"]["accuracy"] for name in MODELS}
+    headline = json.loads(Path(paths.METRICS).read_bytes())
+    accuracy = {key: headline[key]["validation"]["accuracy"] for key in SAVED}
     best = max(accuracy, key=accuracy.get)
-    rows = f"{lineage.md5('data/raw/reviews.parquet')} {settings.validation_split}"
     models = store.experiment_name(settings.fetch.source)
-    print(registry.promote(models, best, MODELS[best], accuracy[best], rows))
+    validation = splits.fingerprint("validation")
+    print(registry.promote(models, best, SAVED[best].path, accuracy[best], validation))
 
 
 if __name__ == "__main__":

@@ -5,21 +5,23 @@ import re
 import shutil
 from pathlib import Path
 
-from sentiment import console
-from sentiment.figures import COMPARED
+from sentiment import console, paths
+from sentiment.errors import UserError
+from sentiment.models import MODELS, NETWORK
+from sentiment.report.wording import comparison_sentence
 
 SPLITS = ("validation", "test")
 
 
 def main() -> None:
-    scores = load("data/metrics.json")
-    if scores["reviews"] != "imdb":
-        raise console.UserError("data/metrics.json is not of the real reviews: run `make repro`")
-    fill("README.md", "results", table(scores))
+    details = load(paths.COMPARISON)
+    if details["reviews"] != "imdb":
+        raise UserError(f"{paths.COMPARISON} is not of the real reviews: run `make repro`")
+    fill("README.md", "results", table(load(paths.METRICS), details))
     fill("README.md", "speed", speed(load("benchmarks/results.json")))
     fill("README.md", "seeds", seeds(load("benchmarks/seeds.json")))
     fill("README.md", "recipes", recipes(load("recipes/results.json")))
-    shutil.copy("data/plots/history.png", "docs/history.png")
+    shutil.copy(paths.FIGURES["history"], "docs/history.png")
 
 
 def load(path: str) -> dict:
@@ -38,7 +40,7 @@ def fill(document: str, mark: str, content: str) -> None:
         lambda found: found[1] + content + found[2], Path(document).read_text()
     )
     if count != 1:
-        raise console.UserError(f"{document} has {count} blocks <!-- {mark}: ... -->, not one")
+        raise UserError(f"{document} has {count} blocks <!-- {mark}: ... -->, not one")
     Path(document).write_text(text)
 
 
@@ -90,17 +92,18 @@ def recipes(results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(scores: dict) -> str:
+def table(headline: dict, details: dict) -> str:
     """Return the models' scores as a Markdown table, and below it how the like-for-like compare."""
     lines = [
         "| on the 25,000 test reviews | accuracy | ROC AUC | log loss |",
         "|---|---|---|---|",
     ]
-    for model, (label, _) in COMPARED.items():
-        test = scores[model]["test"]
+    for key, model in MODELS.items():
+        test = headline[key]["test"]
         values = f"{test['accuracy']:.2%} | {test['roc_auc']:.3f} | {test['log_loss']:.3f}"
-        lines.append(f"| {label} | {values} |")
-    lines += ["", scores["comparison"]["recurrent_best_epoch"]["baseline_words"]["sentence"]]
+        lines.append(f"| {model.title} | {values} |")
+    pair = details["comparison"][NETWORK]["bag_of_words"]
+    lines += ["", comparison_sentence(NETWORK, "bag_of_words", pair)]
     return "\n".join(lines) + "\n"
 
 

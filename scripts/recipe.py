@@ -8,31 +8,36 @@ from pathlib import Path
 
 import dvc.api
 
-from sentiment import console, files, params, workspace
+from sentiment import console, files, params, paths, workspace
+from sentiment.errors import UserError
+from sentiment.models import NETWORK
+from sentiment.report.wording import comparison_sentence
 
 RESULTS = Path("recipes/results.json")
-MODEL = "recurrent_best_epoch"  # the epoch too is chosen on validation rows
 
 
 def main() -> None:
     if len(sys.argv) != 2:
-        raise console.UserError("name one recipe: make recipe NAME=labelled")
+        raise UserError("name one recipe: make recipe NAME=labelled")
     name = sys.argv[1]
     overrides = params.recipe(name)
     commit = committed()
     started = time.monotonic()
     run(name, overrides)
     seconds = round(time.monotonic() - started)
-    scores = dvc.api.metrics_show("data/metrics.json", rev=name)
+    scores, details = (
+        json.loads(dvc.api.read(path, rev=name)) for path in (paths.METRICS, paths.COMPARISON)
+    )
     result = {
         model: {split: scores[scored][split]["accuracy"] for split in ("validation", "test")}
-        for model, scored in (("network", MODEL), ("blend", "blend"))
+        for model, scored in (("network", NETWORK), ("blend", "blend"))
     }
     record(name, result | {"seconds": seconds, "commit": commit})
     for model, accuracy in result.items():
         validation, test = accuracy["validation"], accuracy["test"]
         print(f"{name}, {model}: validation {validation:.2%}, test {test:.2%}")
-    print(scores["comparison"]["blend"]["baseline"]["sentence"])
+    pair = details["comparison"]["blend"]["bag_of_ngrams"]
+    print(comparison_sentence("blend", "bag_of_ngrams", pair))
     print(f"Take it over with `dvc exp apply {name}`.")
 
 
@@ -43,9 +48,9 @@ def committed() -> str:
         UserError: if a tracked file differs from it that is no result.
     """
     status = workspace.git(Path(), "status", "--porcelain", "--untracked-files=no").splitlines()
-    results = {str(RESULTS), "dvc.lock", "data/metrics.json"}
+    results = {str(RESULTS), "dvc.lock", paths.METRICS, paths.COMPARISON}
     if changed := [line[3:] for line in status if line[3:] not in results]:
-        raise console.UserError(f"commit first, so that the result has a commit: {changed[0]}")
+        raise UserError(f"commit first, so that the result has a commit: {changed[0]}")
     return workspace.git(Path(), "rev-parse", "HEAD").strip()
 
 
@@ -56,7 +61,7 @@ def run(name: str, overrides: dict[str, object]) -> None:
     values = [f"--set-param={key}={json.dumps(value)}" for key, value in overrides.items()]
     # With --force, or stages that have run before would take no time.
     if subprocess.run([*dvc_, "run", "--force", "--temp", "--name", name, *values]).returncode:
-        raise console.UserError(f"the recipe {name} failed: see above")
+        raise UserError(f"the recipe {name} failed: see above")
 
 
 def record(name: str, result: dict[str, object]) -> None:

@@ -13,18 +13,10 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from sentiment import (
-    cluster,
-    console,
-    dataset,
-    figures,
-    files,
-    lineage,
-    params,
-    store,
-    sweep,
-    tracking,
-)
+from sentiment import console, files, lineage, params, paths
+from sentiment.distributed import cluster, sweep
+from sentiment.report import figures
+from sentiment.tracking import runs, store
 
 
 def main() -> None:
@@ -36,36 +28,35 @@ def main() -> None:
     store.connect(settings.fetch.source)
     stage = lineage.of_stage("train")
     made = lineage.Lineage(stage.params | asked.model_dump(mode="json"), stage.deps, {})
-    run = tracking.Sweep(name, made)
-    folder = Path("data/sweeps", name)
-    with cluster.connected(asked.cpus):
-        from sentiment import tuning  # not before it is known that Ray is there
+    run = runs.Sweep(name, made)
+    folder = Path(paths.SWEEPS, name)
+    with cluster.start_ray(asked.cpus):
+        from sentiment.distributed import tuning
 
         train = partial(train_on_node, Path.cwd(), settings)
         state = Path.cwd() / folder / "state" / made.inputs
-        epochs = tuning.run(asked, train, state, run, settings.seed)
+        epochs = tuning.run(asked, train, state, run.log_epoch, settings.train.seed)
 
     trials = sweep.trials(epochs, asked)
     best = sweep.best(trials, asked)
     caption = f"{settings.fetch.source} reviews, validation rows"
-    paths = write(folder, epochs, trials, figures.trials(epochs, set(best.trial), caption))
+    written = write(folder, epochs, trials, figures.trials(epochs, set(best.trial), caption))
     show(trials, asked)
     if len(best):
         values = asked.fixed | best.iloc[0][asked.choices].to_dict()
-        paths.append(save_setting(folder / "best.yaml", values))
-    with store.tolerated():
+        written.append(save_setting(folder / "best.yaml", values))
+    with store.tolerate_loss():
         track(run, epochs, asked)
-        run.finish(trials[sweep.OBJECTIVE].max(), paths)
+        run.finish(trials[sweep.OBJECTIVE].max(), written)
 
 
 def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_epoch_end) -> None:
     """Train as the stage does, with other values of parameters: a trial, on any node."""
-    from stages import train
+    from sentiment.rnn import training
 
     os.chdir(root)
     settings = params.changed(settings, values, "the trial")
-    rows = dataset.load("data/padded", "train")
-    train.train(settings, settings.seed, rows, checkpoint, on_epoch_end)
+    training.train(settings, settings.train.seed, checkpoint, on_epoch_end)
 
 
 def write(folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure) -> list[Path]:
@@ -97,7 +88,7 @@ def save_setting(path: Path, values: dict[str, object]) -> Path:
     return path
 
 
-def track(run: tracking.Sweep, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
+def track(run: runs.Sweep, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
     """See to it that the store has each epoch of each trial."""
     for number, history in epochs.groupby("trial"):
         values = history.iloc[0][list(asked.space)].to_dict()

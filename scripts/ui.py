@@ -10,7 +10,8 @@ import sys
 
 import mlflow
 
-from sentiment import console, params, store
+from sentiment import console, params
+from sentiment.tracking import store
 
 RUNS = "{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from sentiment import console, imdb, sources, workspace
-
-METRICS = "data/metrics.json"
+from sentiment import console, paths, workspace
+from sentiment.data import download, imdb
+from sentiment.errors import UserError
 
 
 def main() -> None:
     if not Path("dvc.lock").exists():
-        raise console.UserError("dvc.lock is not there: run `make repro` first")
+        raise UserError("dvc.lock is not there: run `make repro` first")
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         workspace.copy(Path(), clone, {})
@@ -27,7 +27,7 @@ def main() -> None:
             print("identical: every output of every stage, and the metrics")
             return
         print(f"different, and first of all: {difference}")
-        report_metrics(Path(METRICS), clone / METRICS)
+        report_metrics(Path(paths.COMPARISON), clone / paths.COMPARISON)
         sys.exit(1)
 
 
@@ -35,13 +35,13 @@ def rerun(clone: Path) -> None:
     """Run all stages in a copy of the project."""
     command = [sys.executable, "-m", "dvc", "repro", "--force"]
     if subprocess.run(command, cwd=clone, env=environment()).returncode:
-        raise console.UserError("the rerun failed: see above")
+        raise UserError("the rerun failed: see above")
 
 
 def environment() -> dict[str, str]:
     """Return the environment for a copy: its own tracking store, the project's mirror."""
     variables = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    mirror = Path(sources.MIRROR).resolve()
+    mirror = Path(download.MIRROR).resolve()
     if (mirror / imdb.ARCHIVE).exists():
         variables.setdefault("IMDB_MIRROR", str(mirror))
     return variables

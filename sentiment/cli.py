@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment import console, encoding, files, prediction
-from sentiment.evaluation import THRESHOLD
-from sentiment.paths import ENCODER, MODELS
-
-READ = "recurrent"  # whose belief is traced
+from sentiment import console, files, prediction
+from sentiment.errors import UserError
+from sentiment.evaluation.metrics import THRESHOLD
+from sentiment.models import NETWORK, SAVED
+from sentiment.paths import ENCODER
+from sentiment.text import Encoder, split_words
 
 
 def main() -> None:
@@ -30,15 +31,15 @@ def score() -> None:
     command.add_argument("source", type=Path, help="the folder to read")
     command.add_argument("target", type=Path, help="the folder to make, of files of the same names")
     command.add_argument("--text", default="text", help="the column of texts")
-    command.add_argument("--model", default="recurrent", choices=MODELS)
+    command.add_argument("--model", default=NETWORK, choices=SAVED)
     arguments = command.parse_args(sys.argv[2:])
-    from sentiment import scoring
+    from sentiment.distributed import scoring
 
-    model, encoder = result(MODELS[arguments.model]), result(ENCODER)
+    model, encoder = result(SAVED[arguments.model].path), result(ENCODER)
     reviews = scoring.score_folder(
         arguments.source, arguments.target, arguments.text, model, encoder
     )
-    print(f"{reviews:,} reviews, by the {arguments.model} model, in {arguments.target}")
+    print(f"{reviews:,} reviews, by the {SAVED[arguments.model].title}, in {arguments.target}")
 
 
 def ask() -> None:
@@ -87,7 +88,7 @@ def read_text(arguments: argparse.Namespace) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise console.UserError(f"{where} is not UTF-8: {error}. Convert it first.") from None
+        raise UserError(f"{where} is not UTF-8: {error}. Convert it first.") from None
 
 
 def print_answers(text: str, arguments: argparse.Namespace) -> None:
@@ -96,14 +97,14 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
         answers = {arguments.model: by_registered(arguments.model, text)}
     else:
         answers = by_workspace(text)
-    words = encoding.split_words(text)
+    words = split_words(text)
     if arguments.json:
         print(json.dumps({"words": len(words), "probability": answers}, indent=2))
         return
     if not words:
         print("The text holds no words: this is what the models say of nothing.")
     for name, probability in answers.items():
-        print(f"{name:<21} {prediction.labels(probability)}  {probability:.3f}")
+        print(f"{name:<21} {prediction.label_names(probability)}  {probability:.3f}")
 
 
 def by_workspace(text: str) -> dict[str, float]:
@@ -114,8 +115,8 @@ def by_workspace(text: str) -> dict[str, float]:
     Raises:
         UserError: if a model is missing.
     """
-    models = {name: result(path) for name, path in MODELS.items()}
-    row = encoding.Encoder.load(result(ENCODER)).rows([text])
+    models = {key: result(model.path) for key, model in SAVED.items()}
+    row = Encoder.load(result(ENCODER)).rows([text])
     bags, networks = (
         {name: path for name, path in models.items() if path.suffix == suffix}
         for suffix in (".skops", ".keras")
@@ -127,7 +128,10 @@ def by_workspace(text: str) -> dict[str, float]:
 
 def by_files(models: dict[str, Path], text: str, row: np.ndarray) -> dict[str, float]:
     """Return the probability by each saved model, from a text and its row of token ids."""
-    return {name: float(prediction.load(path)([text], row)[0]) for name, path in models.items()}
+    return {
+        name: float(prediction.load_predictor(path)([text], row)[0])
+        for name, path in models.items()
+    }
 
 
 def result(path: str) -> Path:
@@ -138,7 +142,7 @@ def result(path: str) -> Path:
     """
     file = files.project_root() / path
     if not file.is_file():
-        raise console.UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
+        raise UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
     return file
 
 
@@ -152,13 +156,14 @@ def by_registered(uri: str, text: str) -> float:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
-    from sentiment import params, store
+    from sentiment import params
+    from sentiment.tracking import store
 
     store.connect(params.read().fetch.source)
     try:
         model = mlflow.pyfunc.load_model(uri)
     except MlflowException as error:
-        raise console.UserError(f"{uri}: {error}") from None
+        raise UserError(f"{uri}: {error}") from None
     return float(model.predict(pd.DataFrame({"text": [text]}))["probability"][0])
 
 
@@ -169,7 +174,7 @@ def print_trace(text: str, arguments: argparse.Namespace) -> None:
     """
     words, beliefs = trace(text)
     if arguments.figure:
-        from sentiment import figures
+        from sentiment.report import figures
 
         with files.atomic(arguments.figure) as path:
             figures.save(figures.trace(words, beliefs), path)
@@ -188,14 +193,15 @@ def trace(text: str) -> tuple[list[str], list[float]]:
     Raises:
         UserError: if the network is missing, or of a kind whose states cannot be read.
     """
-    from sentiment import reading, recurrent
+    from sentiment.rnn.model import load_network
+    from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 
-    network = recurrent.load(result(MODELS[READ]))
-    if not reading.is_readable(network):
-        raise console.UserError("only a network of one recurrent layer can be traced")
-    encoder = encoding.Encoder.load(result(ENCODER))
-    beliefs = reading.Reader(network).read(encoder.rows([text])).beliefs[0]
-    read = [word for word in reading.words(encoder, text) if word.step is not None]
+    network = load_network(result(SAVED[NETWORK].path))
+    if not is_traceable(network):
+        raise UserError("only a network of one recurrent layer can be traced")
+    encoder = Encoder.load(result(ENCODER))
+    beliefs = StateTracer(network).trace(encoder.rows([text])).probabilities[0]
+    read = [word for word in locate_words(encoder, text) if word.step is not None]
     return (
         [printable(text[word.start : word.end]) for word in read],
         [float(beliefs[word.step]) for word in read],

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-
-class UserError(Exception):
-    """Something that the user can mend: what was wrong, where, and what to do."""
+from sentiment.errors import UserError
 
 
 def run(main: Callable[[], None]) -> None:

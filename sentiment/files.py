@@ -1,6 +1,7 @@
 """Where the project is, and whole files or none: all that a stage writes goes through here."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 
 def project_root() -> Path:
@@ -87,6 +89,18 @@ def npy_rows(path: Path | str, dtype: str, shape: tuple[int, ...]) -> Iterator["
             yield writer
         if writer.rows != shape[0]:
             raise ValueError(f"{path}: {writer.rows} rows written, {shape[0]} announced")
+
+
+def save_json(path: Path | str, content: object) -> None:
+    """Write an object as JSON."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def save_csv(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a table as CSV, six digits of each number, without the index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
 
 
 def save_npy(path: Path | str, array: np.ndarray) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from sentiment.console import UserError
+from sentiment.errors import UserError
+
+IGNORED = "__pycache__"  # .dvcignore has it too
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def md5(path: Path | str) -> str:
         entries = [
             {"md5": md5(file), "relpath": name}
             for name, file in sorted(files.items())
-            if file.is_file()
+            if file.is_file() and IGNORED not in file.parts
         ]
         return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:

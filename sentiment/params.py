@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from sentiment.console import UserError
+from sentiment.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 LARGEST = 1_000_000  # bytes; a params.yaml of this size is no params.yaml
@@ -22,15 +22,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class Fetch(Section):
     """Where the reviews come from."""
 
+    seed: Seed
     source: str = Field(min_length=1)
-    text: str
-    label: str
-    positive: bool | int | float | str | None
-    split: str | None
-    test_share: float = Field(gt=0, lt=1)
+    text_column: str
+    label_column: str
+    positive_label: bool | int | float | str | None
+    split_column: str | None
+    test_size: float = Field(gt=0, lt=1)
     unlabelled: bool
 
     @field_validator("unlabelled")
@@ -51,6 +55,7 @@ class Pad(Section):
     maxlen: int = Field(ge=1, le=100_000)
     padding: Literal["pre", "post"]
     truncating: Literal["pre", "post"]
+    validation_split: float = Field(gt=0, lt=1)
 
     @field_validator("skip_top")
     @classmethod
@@ -92,6 +97,7 @@ class Ngrams(Section):
 class Baseline(Section):
     """The bags of words."""
 
+    seed: Seed
     words: Words
     ngrams: Ngrams
 
@@ -105,13 +111,13 @@ class Network(Section):
     bidirectional: bool
     layers: int = Field(ge=1, le=100)
     mask_padding: bool
-    readout: Literal["last", "mean_max"]
+    pooling: Literal["last", "mean_max"]
     embedding_dropout: float = Field(ge=0, lt=1)
     dropout: float = Field(ge=0, lt=1)
 
 
-class Vectors(Section):
-    """What the network's word vectors are before training."""
+class EmbeddingInit(Section):
+    """The network's word vectors before training."""
 
     source: Literal["random", "labelled", "all"]
     log_count_ratio: float = Field(ge=0)
@@ -121,11 +127,13 @@ class Vectors(Section):
 class Train(Section):
     """The recurrent network and its training."""
 
+    seed: Seed
     embedding_dim: int = Field(ge=1, le=4096)
     units: int = Field(ge=1, le=4096)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0, le=10)
     schedule: Literal["constant", "cosine"]
+    warmup: float = Field(ge=0, lt=1)
     clipnorm: float | None = Field(gt=0)
     epochs: int = Field(ge=1, le=10_000)
     patience: int | None = Field(ge=1)
@@ -134,42 +142,56 @@ class Train(Section):
     engine: Literal["fused", "keras"]
     deterministic: bool
     network: Network
-    vectors: Vectors
-    teacher: bool
+    embedding_init: EmbeddingInit
+    distill: bool
+
+
+class Evaluate(Section):
+    """How the models are compared."""
+
+    seed: Seed
 
 
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: int = Field(ge=0, lt=2**32)
-    seeds: int = Field(ge=1, le=1000)
-    validation_split: float = Field(gt=0, lt=1)
+    num_seeds: int = Field(ge=1, le=1000)
     fetch: Fetch
     pad: Pad
     baseline: Baseline
     train: Train
+    evaluate: Evaluate
 
     @field_validator("train")
     @classmethod
     def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
         fetch = others.data.get("fetch")
-        if fetch and not fetch.unlabelled and (train.teacher or train.vectors.source == "all"):
+        if (
+            fetch
+            and not fetch.unlabelled
+            and (train.distill or train.embedding_init.source == "all")
+        ):
             raise PydanticCustomError(
                 "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
             )
         return train
 
-    @field_validator("seeds")
+    @field_validator("baseline", "train")
     @classmethod
-    def _seeds_remain(cls, seeds: int, others: ValidationInfo) -> int:
-        if others.data.get("seed", 0) + seeds > 2**32:
-            raise PydanticCustomError("no_seeds", "should lead to no seed above 4294967295")
-        return seeds
+    def _seeds_remain(cls, section: Baseline | Train, others: ValidationInfo) -> Baseline | Train:
+        if section.seed + others.data.get("num_seeds", 1) > 2**32:
+            raise PydanticCustomError("no_seeds", "has a seed that leads to one above 4294967295")
+        return section
 
     @property
-    def every_seed(self) -> range:
-        """The seeds: `seed` and those that follow it."""
-        return range(self.seed, self.seed + self.seeds)
+    def baseline_seeds(self) -> range:
+        """The seed of each bag: `baseline.seed` and those that follow it."""
+        return range(self.baseline.seed, self.baseline.seed + self.num_seeds)
+
+    @property
+    def train_seeds(self) -> range:
+        """The seed of each network: `train.seed` and those that follow it."""
+        return range(self.train.seed, self.train.seed + self.num_seeds)
 
 
 def read(path: Path | str = "params.yaml") -> Params:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment.evaluation import THRESHOLD
+from sentiment.evaluation.metrics import THRESHOLD
 
 BATCH = 4096  # reviews in memory at a time
 
 
-def labels(probabilities: np.ndarray) -> np.ndarray:
-    """Return what reviews are called, `positive` or `negative`, by their probability of praise."""
+def label_names(probabilities: np.ndarray) -> np.ndarray:
+    """Return `positive` or `negative` for each probability."""
     return np.where(probabilities >= THRESHOLD, "positive", "negative")
 
 
-def load(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
+def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
     """Return a function from reviews to the probability that each is positive.
 
     The function takes the reviews as raw texts and as the encoder's rows of token ids, and goes
@@ -27,15 +27,15 @@ def load(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]
         model: A saved network (`.keras`) or bag of words (`.skops`).
     """
     if Path(model).suffix == ".keras":
-        from sentiment import recurrent
+        from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
 
-        network = recurrent.predictor(recurrent.load(model))
-        predict, reads_rows = partial(recurrent.probabilities, network), True
+        network = fastest_twin(load_network(model))
+        predict, reads_rows = partial(predict_with_network, network), True
     else:
-        from sentiment import bag_of_words
+        from sentiment.bags.models import load_bag, predict_with_bag, takes_token_ids
 
-        bag = bag_of_words.load(model)
-        predict, reads_rows = partial(bag_of_words.probabilities, bag), bag_of_words.reads_rows(bag)
+        bag = load_bag(model)
+        predict, reads_rows = partial(predict_with_bag, bag), takes_token_ids(bag)
 
     def probabilities(texts: Iterable[str], rows: np.ndarray) -> np.ndarray:
         texts = iter(texts)

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sentiment import params
+from sentiment import params, paths
 
-RESULTS = ("dvc.lock", "data/metrics.json")
+RESULTS = ("dvc.lock", paths.METRICS, paths.COMPARISON)
 AUTHOR = ("-c", "user.name=sentiment", "-c", "user.email=sentiment@localhost")
 
 

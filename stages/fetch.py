@@ -6,40 +6,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from sentiment import (
-    console,
-    corpus,
-    dataset,
-    encoding,
-    files,
-    grammar,
-    imdb,
-    params,
-    sources,
-)
+from sentiment import console, files, params, paths
+from sentiment.data import download, imdb, sample, streams, tabular
+from sentiment.text import rank_words
 
-RAW = Path("data/raw")
 WATCHED = Path("reviews")  # among the stage's deps, so that DVC sees changes of what is in it
 
 
 def main() -> None:
     settings = params.read()
     dropped = 0
-    with files.atomic(RAW / "reviews.parquet") as path:
+    with files.atomic(paths.REVIEWS) as path:
         if settings.fetch.source == "imdb":
             word_index = fetch_imdb(path, settings.fetch.unlabelled)
         elif settings.fetch.source == "sample":
-            write(grammar.reviews(settings.seed), path)
-            word_index = rank_words(path)
+            write(sample.reviews(settings.fetch.seed), path)
+            word_index = word_index_of(path)
         else:
             dropped = fetch_own(path, settings)
-            word_index = rank_words(path)
+            word_index = word_index_of(path)
         counts = count(path, dropped)
 
-    with files.atomic(RAW / "word_index.json") as path:
+    with files.atomic(paths.WORD_INDEX) as path:
         path.write_bytes(word_index)
-    with files.atomic(RAW / "counts.json") as path:
-        path.write_text(json.dumps(counts, indent=2) + "\n")
+    files.save_json(paths.COUNTS, counts)
     for split in ("train", "test"):
         print(
             "{reviews:,} {0} reviews, {positive:,} of them positive".format(split, **counts[split])
@@ -51,38 +41,43 @@ def main() -> None:
 def fetch_imdb(path: Path, unlabelled: bool) -> bytes:
     """Write the real reviews; return the word index."""
     read_archive = partial(imdb.read_archive, unlabelled=unlabelled)
-    archive = sources.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
+    archive = download.obtain(imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], read_archive)
     write(imdb.in_keras_order(archive), path)
-    return sources.obtain(imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index)
+    return download.obtain(imdb.WORD_INDEX, imdb.URLS[imdb.WORD_INDEX], imdb.read_word_index)
 
 
 def write(reviews: pd.DataFrame, path: Path) -> None:
     """Write reviews as Parquet."""
-    reviews.to_parquet(path, index=False, row_group_size=dataset.GROUP)
+    reviews.to_parquet(path, index=False, row_group_size=streams.ROW_GROUP)
 
 
 def fetch_own(path: Path, settings: params.Params) -> int:
     """Write the user's reviews; return how many were dropped."""
     source = settings.fetch.source
     if "://" in source:
-        paths = [sources.download(source)]
+        found = [download.download(source)]
     else:
-        paths = corpus.find(source)
-        if not all(WATCHED.resolve() in found.resolve().parents for found in paths):
+        found = tabular.find(source)
+        if not all(WATCHED.resolve() in file.resolve().parents for file in found):
             print(
                 f"note: DVC notices changes only in {WATCHED}/: after one of {source}, "
                 "run `dvc repro --force fetch`, then `dvc repro`"
             )
-    with corpus.read(paths, settings.fetch, RAW) as reviews:
-        splits, dropped = reviews.divide(settings.fetch.test_share, settings.seed)
+    with tabular.read(found, settings.fetch, Path(paths.REVIEWS).parent) as reviews:
+        splits, dropped = reviews.divide(settings.fetch.test_size, settings.fetch.seed)
         reviews.write(path, splits)
         print("labels: {} is negative, {} is positive".format(*map(repr, reviews.labels)))
     return dropped
 
 
-def rank_words(path: Path) -> bytes:
+def word_index_of(path: Path) -> bytes:
     """Return the word index of the training reviews in Keras's convention, as JSON."""
-    return json.dumps(encoding.rank_words(dataset.texts(path, "train"))).encode()
+    texts = (
+        text
+        for batch in streams.stream(path, ["split", "text"])
+        for text in batch["text"][batch["split"] == "train"]
+    )
+    return json.dumps(rank_words(texts)).encode()
 
 
 def count(path: Path, dropped: int) -> dict:

@@ -1,64 +1,57 @@
-"""Encode the reviews as token ids and pad them to one length: `python -m stages.pad`.
+"""Encode the reviews as rows of token ids, and decide which of them validate.
 
-With RAY_ADDRESS set, the nodes of that cluster encode; the same files come out.
+`python -m stages.pad`; with RAY_ADDRESS set, the nodes of that cluster encode, to the same files.
 """
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from sentiment import cluster, console, dataset, encoding, files, params
-
-REVIEWS = "data/raw/reviews.parquet"
-LABELLED, UNLABELLED = ("train", "test"), "unlabelled"
+from sentiment import console, files, params, paths
+from sentiment.data import facts, splits, streams
+from sentiment.distributed import cluster
+from sentiment.text import Encoder, read_word_index
 
 
 def main() -> None:
     settings = params.read().pad
-    word_index = encoding.read_word_index("data/raw/word_index.json")
-    encoder = encoding.Encoder(word_index, **settings.model_dump())
-    counts = pq.read_table(REVIEWS, columns=["split"]).column("split").value_counts().to_pylist()
-    sizes = dict.fromkeys((*LABELLED, UNLABELLED), 0) | {
-        count["values"]: count["counts"] for count in counts
-    }
+    encoder = Encoder(
+        read_word_index(paths.WORD_INDEX), **settings.model_dump(exclude={"validation_split"})
+    )
+    sizes = facts.count_splits(paths.REVIEWS)
+    encode = partial(facts.encode_group, Path(paths.REVIEWS).resolve(), encoder)
+    groups = [(number,) for number in range(pq.read_metadata(paths.REVIEWS).num_row_groups)]
 
+    known = []
     with ExitStack() as stack, tqdm(total=sum(sizes.values()), unit=" reviews") as progress:
 
         def output(name: str, dtype: str, *shape: int) -> files.RowWriter:
-            return stack.enter_context(files.npy_rows(f"data/padded/{name}.npy", dtype, shape))
+            path = f"{paths.PADDED}/{name}.npy"
+            return stack.enter_context(files.npy_rows(path, dtype, shape))
 
-        x = {s: output(f"x_{s}", "int32", n, settings.maxlen) for s, n in sizes.items()}
-        y = {s: output(f"y_{s}", "int8", sizes[s]) for s in LABELLED}
-        work = partial(padded, Path(REVIEWS).resolve(), encoder)
-        groups = [(number,) for number in range(pq.read_metadata(REVIEWS).num_row_groups)]
-        for split, rows, labels in cluster.each(work, groups):
-            x[split].write(rows)
-            if split in LABELLED:
-                y[split].write(labels)
-            progress.update(len(rows))
+        x = {s: output(f"x_{s}", "int32", size, settings.maxlen) for s, size in sizes.items()}
+        y = {s: output(f"y_{s}", "int8", sizes[s]) for s in ("train", "test")}
+        for reviews, rows in cluster.map_jobs(encode, groups):
+            for split, part in reviews.groupby("split"):
+                x[split].write(rows[part.index])
+                if split in y:
+                    y[split].write(part["label"].to_numpy())
+            known.append(reviews)
+            progress.update(len(reviews))
+    table = facts.mark_copies(pd.concat(known, ignore_index=True))
+    table["split"] = splits.assign_validation(table["split"], settings.validation_split)
 
-    with files.atomic("data/padded/encoder.json") as path:
+    with files.atomic(paths.FACTS) as path:
+        table.to_parquet(path, index=False, row_group_size=streams.ROW_GROUP)
+    with files.atomic(paths.ENCODER) as path:
         encoder.save(path)
-    sizes = {split: size for split, size in sizes.items() if size}
     for split, size in sizes.items():
-        print(f"{size} {split} sequences")
-    print("Pad sequences (samples x time)")
-    for split, size in sizes.items():
-        print(f"x_{split} shape: {(size, settings.maxlen)}")
-
-
-def padded(
-    path: Path, encoder: encoding.Encoder, group: int
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield the splits in a row group of reviews: name, rows of token ids, labels."""
-    reviews = dataset.row_group(path, group, ["split", "label", "text"])
-    for split, rows in reviews.groupby("split"):
-        yield split, encoder.rows(rows.text), rows.label.to_numpy(np.int8)
+        if size:
+            print(f"x_{split}: {size:,} reviews x {settings.maxlen} steps")
 
 
 if __name__ == "__main__":

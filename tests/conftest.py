@@ -18,7 +18,7 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from sentiment import params, workspace
+from sentiment import params, paths, workspace
 
 PROJECT = Path(__file__).parents[1]
 EPOCHS = 6
@@ -80,7 +80,12 @@ class Copy:
     @property
     def metrics(self) -> dict:
         """The present metrics."""
-        return json.loads((self.root / "data/metrics.json").read_bytes())
+        return json.loads((self.root / paths.METRICS).read_bytes())
+
+    @property
+    def details(self) -> dict:
+        """Everything else that was measured."""
+        return json.loads((self.root / paths.COMPARISON).read_bytes())
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +108,7 @@ def project(finished, tmp_path) -> Copy:
 @pytest.fixture
 def inside(project, monkeypatch) -> Copy:
     """Such a copy, and the test's own process in it, connected to its store."""
-    from sentiment import store
+    from sentiment.tracking import store
 
     monkeypatch.chdir(project.root)
     for name in OURS[:3]:

@@ -10,7 +10,7 @@ import pytest
 
 from sentiment import cli
 
-MODELS = ["baseline", "baseline_words", "recurrent", "recurrent_best_epoch"]
+MODELS = ["bag_of_words", "bag_of_ngrams", "rnn_last_epoch", "rnn_best_epoch"]
 
 
 @pytest.fixture
@@ -99,21 +99,21 @@ def test_what_is_not_there_is_told(sentiment, arguments, message):
 
 
 def test_missing_results_are_told(sentiment, inside):
-    (inside.root / "data/rnn/model.keras").unlink()
+    (inside.root / "data/rnn/last_epoch.keras").unlink()
     for arguments in ([], ["--trace"]):
-        with pytest.raises(SystemExit, match=r"model\.keras is not there: run `make repro`"):
+        with pytest.raises(SystemExit, match=r"\.keras is not there: run `make repro`"):
             sentiment("A film.", *arguments)
 
 
 def test_a_registered_model_answers(sentiment):
-    condition = "name = 'sentiment-sample' and tags.model = 'recurrent'"
+    condition = "name = 'sentiment-sample' and tags.model = 'rnn_best_epoch'"
     version = mlflow.search_model_versions(filter_string=condition)[0].version
     mlflow.MlflowClient().set_registered_model_alias("sentiment-sample", "champion", version)
     champion = "models:/sentiment-sample@champion"
     text = "It was not dull, it was superb."
     said = answers(sentiment("--json", "--model", champion, text))
     assert said[champion] == pytest.approx(
-        answers(sentiment("--json", text))["recurrent"], abs=1e-5
+        answers(sentiment("--json", text))["rnn_best_epoch"], abs=1e-5
     )
 
 
@@ -122,7 +122,7 @@ def test_the_trace_ends_in_the_networks_answer(sentiment):
     trace = json.loads(sentiment("--json", "--trace", text))
     assert [step["word"] for step in trace] == ["It", "was", "not", "dull", "it", "was", "superb"]
     assert trace[-1]["belief"] == pytest.approx(
-        answers(sentiment("--json", text))["recurrent"], abs=1e-5
+        answers(sentiment("--json", text))["rnn_best_epoch"], abs=1e-5
     )
     lines = sentiment("--trace", text).splitlines()
     assert [line.split()[1] for line in lines] == [step["word"] for step in trace]

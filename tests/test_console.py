@@ -41,7 +41,7 @@ def test_what_main_does_is_done_and_the_exit_is_clean():
 
 def test_user_error_is_a_message_on_standard_error_without_traceback():
     finished = subprocess.run(
-        script("raise console.UserError('the archive is cut short: fetch it again')"),
+        script("raise UserError('the archive is cut short: fetch it again')"),
         capture_output=True,
         text=True,
     )

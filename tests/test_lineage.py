@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sentiment import lineage
-from sentiment.console import UserError
+from sentiment.errors import UserError
 
 DVC_YAML = """
 stages:

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sentiment import params
-from sentiment.console import UserError
+from sentiment.errors import UserError
 
 PROJECT = Path("params.yaml").read_text()
 
@@ -57,8 +57,14 @@ def test_the_projects_own_parameters_are_valid():
 
 
 def test_seeds_follow_the_first(read):
-    assert list(read(PROJECT).every_seed) == [42]
-    assert list(read(having("seeds", "3")).every_seed) == [42, 43, 44]
+    assert list(read(PROJECT).train_seeds) == [42]
+    several = read(
+        having("num_seeds", "3").replace(
+            "  seed: 42                # the order", "  seed: 7 # the order"
+        )
+    )
+    assert list(several.train_seeds) == [42, 43, 44]
+    assert list(several.baseline_seeds) == [7, 8, 9]
 
 
 def test_parameters_cannot_be_changed():
@@ -118,18 +124,22 @@ def test_dvc_reads_the_same_values(tmp_path, read):
             "train.learning_rate = inf: input should be a finite number",
         ),
         ("train.learning_rate", "0", "train.learning_rate = 0: input should be greater than 0"),
-        ("validation_split", "1", "validation_split = 1: input should be less than 1"),
-        ("seeds", "0", "seeds = 0: input should be greater than or equal to 1"),
-        ("seeds", "1001", "seeds = 1001: input should be less than or equal to 1000"),
-        ("seed", "-1", "seed = -1: input should be greater than or equal to 0"),
-        ("seed", "4294967296", "seed = 4294967296: input should be less than 4294967296"),
+        ("pad.validation_split", "1", "pad.validation_split = 1: input should be less than 1"),
+        ("num_seeds", "0", "num_seeds = 0: input should be greater than or equal to 1"),
+        ("num_seeds", "1001", "num_seeds = 1001: input should be less than or equal to 1000"),
+        ("train.seed", "-1", "train.seed = -1: input should be greater than or equal to 0"),
+        (
+            "fetch.seed",
+            "4294967296",
+            "fetch.seed = 4294967296: input should be less than 4294967296",
+        ),
         (
             "train.optimizer",
             "sgdx",
             "train.optimizer = 'sgdx': input should be 'rmsprop', 'adam' or",
         ),
         ("fetch.source", "7", "fetch.source = 7: input should be a valid string"),
-        ("fetch.test_share", "1.0", "fetch.test_share = 1.0: input should be less than 1"),
+        ("fetch.test_size", "1.0", "fetch.test_size = 1.0: input should be less than 1"),
         ("pad.padding", "", "pad.padding = None: input should be 'pre' or 'post'"),
         ("pad.skip_top", "10000", "pad.skip_top = 10000: should be less than num_words"),
         ("baseline.words.C", "[]", "baseline.words.C = []: tuple should have at least 1 item"),
@@ -158,15 +168,15 @@ def test_a_misspelt_key_is_told_and_the_missing_one_too(refusal):
 
 
 def test_the_last_seed_is_a_seed_too(refusal, read):
-    most = having("seed", str(2**32 - 2))
-    assert read(most.replace("seeds: 1 ", "seeds: 2 ")).every_seed[-1] == 2**32 - 1
+    most = having("train.seed", str(2**32 - 2))
+    assert read(most.replace("seeds: 1 ", "seeds: 2 ")).train_seeds[-1] == 2**32 - 1
     message = refusal(most.replace("seeds: 1 ", "seeds: 3 "))
-    assert "seeds = 3: should lead to no seed above 4294967295" in message
+    assert "has a seed that leads to one above 4294967295" in message
 
 
 def test_all_faults_are_told_at_once(refusal):
-    message = refusal(having("seed", "x").replace("epochs: 10", "epochs: 0"))
-    assert "seed = 'x'" in message
+    message = refusal(having("num_seeds", "x").replace("epochs: 10", "epochs: 0"))
+    assert "num_seeds = 'x'" in message
     assert "train.epochs = 0" in message
 
 
@@ -174,15 +184,15 @@ def test_all_faults_are_told_at_once(refusal):
     ("content", "told"),
     [
         ("", "the file = None"),
-        ("- seed: 1\n", "the file = [{'seed': 1}]"),
+        ("- num_seeds: 1\n", "the file = [{'num_seeds': 1}]"),
         ("42", "the file = 42"),
         (PROJECT + "1: one\n", "1 = 1: keys should be strings"),
-        (PROJECT + "seed: 1\n", 'duplicate key "seed"'),
+        (PROJECT + "num_seeds: 1\n", 'duplicate key "num_seeds"'),
         (PROJECT + "---\nseed: 1\n", "another document"),
         (PROJECT + "\0", "character #x0000"),
         (PROJECT.encode() + b"# \xe9\n", "invalid continuation byte"),
-        (having("seed", "9" * 5000), "Exceeds the limit"),
-        (having("seed", "!!bool maybe"), "'maybe'"),
+        (having("num_seeds", "9" * 5000), "Exceeds the limit"),
+        (having("num_seeds", "!!bool maybe"), "'maybe'"),
         ("seed: {" * 3000, "recursion"),
         ("? {a: 1}\n: 1\n", "unhashable key"),
         ("\tseed: 1", "cannot start any token"),
@@ -196,14 +206,16 @@ def test_what_is_no_parameter_file_is_refused(refusal, content, told):
 
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.getcwd", "!unknown"])
 def test_tags_run_nothing(refusal, tag):
-    assert "could not determine a constructor" in refusal(having("seed", f"{tag} []"))
+    assert "could not determine a constructor" in refusal(having("num_seeds", f"{tag} []"))
 
 
 def test_anchors_aliases_and_merge_keys_give_plain_values(read):
-    text = PROJECT.replace("seed: 42", "seed: &seven 7").replace("units: 28", "units: *seven")
+    text = PROJECT.replace("num_seeds: 1", "num_seeds: &seven 7").replace(
+        "units: 28", "units: *seven"
+    )
     text = text.replace("  batch_size: 128", "  <<: {batch_size: 9}")
     found = read(text)
-    assert (found.seed, found.train.units, found.train.batch_size) == (7, 7, 9)
+    assert (found.num_seeds, found.train.units, found.train.batch_size) == (7, 7, 9)
 
 
 def test_a_merge_key_brings_no_unknown_parameter_in(refusal):
@@ -214,13 +226,13 @@ def test_a_merge_key_brings_no_unknown_parameter_in(refusal):
 def test_aliases_that_multiply_are_refused_before_they_are_followed(refusal):
     lists = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol]"]
     lists += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]" for i in range(1, 15)]
-    message = refusal("\n".join(lists) + f"\nseed: *a{14}\n")
-    assert "seed = [[[" in message
+    message = refusal("\n".join(lists) + f"\nnum_seeds: *a{14}\n")
+    assert "num_seeds = [[[" in message
     assert len(message) < 5000
 
 
 def test_an_alias_of_itself_is_refused(refusal):
-    assert "seed = [[" in refusal("seed: &seed [*seed]\n")
+    assert "num_seeds = [[" in refusal("num_seeds: &num_seeds [*num_seeds]\n")
 
 
 def test_a_missing_file_says_where_to_stand(tmp_path):
@@ -231,11 +243,11 @@ def test_a_missing_file_says_where_to_stand(tmp_path):
 def test_override_sets_values_by_dotted_key_and_keeps_comments(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(PROJECT)
-    params.override(path, {"train.units": 7, "seed": 3})
+    params.override(path, {"train.units": 7, "num_seeds": 3})
     changed = params.read(path)
-    assert (changed.train.units, changed.seed) == (7, 3)
+    assert (changed.train.units, changed.num_seeds) == (7, 3)
     assert "# the size of the hidden state" in path.read_text()
-    params.override(path, {"train.units": 28, "seed": 42})
+    params.override(path, {"train.units": 28, "num_seeds": 1})
     assert params.read(path) == params.read("params.yaml")
 
 
@@ -245,7 +257,7 @@ def test_override_sets_values_by_dotted_key_and_keeps_comments(tmp_path):
         ({"train.unitz": 7}, "train.unitz is not a parameter"),
         ({"training.units": 7}, "training is not a parameter"),
         ({"train.units": 0}, "train.units = 0"),
-        ({"seed.units": 7}, "seed.units is not a parameter"),
+        ({"num_seeds.units": 7}, "num_seeds.units is not a parameter"),
     ],
 )
 def test_override_refuses_what_read_refuses(tmp_path, values, told):

@@ -1,18 +1,16 @@
 import numpy as np
 import pytest
 
-from sentiment import prediction
-from sentiment.encoding import Encoder
+from sentiment import paths, prediction
+from sentiment.models import SAVED
+from sentiment.text import Encoder
 
-MODELS = ["baseline/ngrams.skops", "baseline/words.skops", "rnn/model.keras", "rnn/best.keras"]
 
-
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", SAVED.values(), ids=SAVED)
 def test_a_saved_model_answers_in_probabilities(finished, model):
-    data = finished.root / "data"
     texts = ["It was superb, not dull.", "It was dull, not superb.", ""]
-    rows = Encoder.load(data / "padded/encoder.json").rows(texts)
-    predict = prediction.load(data / model)
+    rows = Encoder.load(finished.root / paths.ENCODER).rows(texts)
+    predict = prediction.load_predictor(finished.root / model.path)
     probabilities = predict(texts, rows)
     assert probabilities.shape == (3,)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()

@@ -119,12 +119,12 @@ def test_a_pipeline_killed_in_every_stage_ends_in_the_same_bytes(finished, empti
     for name in (
         "data/raw/reviews.parquet",
         "data/padded/x_train.npy",
-        "data/baseline/words.skops",
+        "data/baseline/bag_of_words.skops",
         CHECKPOINT,
     ):
         kill_when(being_written(name), emptied)
     kill_when((emptied.root / CHECKPOINT).exists, emptied)
-    resumed = kill_when(being_written("data/rnn/model.keras"), emptied)
+    resumed = kill_when(being_written("data/rnn/last_epoch.keras"), emptied)
     assert f"Epoch 1/{EPOCHS}" not in resumed
     assert f"Epoch {EPOCHS}/{EPOCHS}" in resumed
     kill_when(being_written("data/evaluation/predictions.parquet"), emptied)
@@ -276,7 +276,7 @@ def test_a_rerun_elsewhere_is_identical(project):
 
 @pytest.mark.parametrize(
     ("stage", "path"),
-    [("baseline", "data/baseline/ngrams.skops"), ("evaluate", "data/metrics.json")],
+    [("baseline", "data/baseline/bag_of_ngrams.skops"), ("evaluate", "data/metrics.json")],
 )
 def test_the_first_stage_and_file_that_differ_are_named(project, monkeypatch, capsys, stage, path):
     def rerun(clone: Path) -> None:

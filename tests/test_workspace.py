@@ -4,7 +4,7 @@ import pytest
 from conftest import PROJECT
 
 from sentiment import params, workspace
-from sentiment.console import UserError
+from sentiment.errors import UserError
 
 
 def git(folder, *arguments: str) -> str:

@@ -1,0 +1,1 @@
+"""Bags of words and of n-grams, with scikit-learn."""

@@ -1,0 +1,190 @@
+"""The bags of words and of n-grams: scikit-learn pipelines, how C is chosen, and saving them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from sentiment import files
+from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
+from sentiment.data.splits import Dataset
+from sentiment.evaluation.metrics import THRESHOLD
+
+TRUSTED = [
+    "sentiment.bags.vectorizers.TokenCounts",
+    "sentiment.bags.vectorizers.NgramCounts",
+    "sentiment.bags.vectorizers.NaiveBayesWeights",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+]
+
+
+def build_bag_of_words(C: float, *, num_words: int, seed: int) -> Pipeline:
+    """Return the unfitted plain bag of words over rows of token ids: the like-for-like comparison.
+
+    Args:
+        C: Inverse strength of the L2 regularisation.
+        num_words: Size of the vocabulary.
+        seed: Of the order in which the solver takes the reviews.
+    """
+    return Pipeline(
+        [("counts", TokenCounts(num_words)), ("classifier", _classifier("logistic", C, seed))]
+    )
+
+
+def build_bag_of_ngrams(
+    C: float,
+    *,
+    ngram_range: tuple[int, int],
+    min_df: int,
+    binary: bool,
+    punctuation: bool,
+    naive_bayes: bool,
+    tfidf: bool,
+    classifier: str,
+    seed: int,
+) -> Pipeline:
+    """Return the unfitted bag of n-grams over raw texts.
+
+    Args:
+        C: Inverse strength of the L2 regularisation.
+        ngram_range: As for `NgramCounts`; so are `min_df`, `binary` and `punctuation`.
+        naive_bayes: Whether to weight n-grams by their log-count ratio.
+        tfidf: Whether to weight them by inverse document frequency, rows scaled to unit length.
+        classifier: `logistic` regression or linear `svm`, its probabilities by Platt's scaling.
+        seed: Of the order in which the solver takes the reviews.
+    """
+    steps = {
+        "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation),
+        "naive_bayes": NaiveBayesWeights() if naive_bayes else None,
+        "tfidf": TfidfTransformer() if tfidf else None,
+        "classifier": _classifier(classifier, C, seed),
+    }
+    return Pipeline([(name, step) for name, step in steps.items() if step])
+
+
+def _classifier(name: str, C: float, seed: int) -> BaseEstimator:
+    # The dual is the quicker problem for rows this sparse; 0.1 is liblinear's tolerance for it.
+    dual = {"C": C, "dual": True, "tol": 0.1, "max_iter": 1000, "random_state": seed}
+    if name == "logistic":
+        return LogisticRegression(solver="liblinear", **dual)
+    return CalibratedClassifierCV(LinearSVC(**dual), ensemble=False)
+
+
+def choose_regularisation(
+    candidates: Sequence[float],
+    build: Callable[[float], Pipeline],
+    fitted_on: Dataset,
+    chosen_on: Dataset,
+) -> tuple[Pipeline, pd.DataFrame]:
+    """Return the fitted model whose C is best on the validation rows, and each C's scores there.
+
+    The best is that of the lowest log loss, which is less a matter of chance than accuracy.
+
+    Args:
+        candidates: Values of C; of equals, the first is taken.
+        build: Returns the unfitted model of a given C.
+        fitted_on: The rows or texts to fit on.
+        chosen_on: Those to choose C on.
+    """
+    features = build(candidates[0])[:-1]
+    X, unseen = features.fit_transform(*fitted_on), features.transform(chosen_on.x)
+    classifiers = {C: build(C)[-1].fit(X, fitted_on.y) for C in candidates}
+    scores = pd.DataFrame(
+        [_scores(classifiers[C], unseen, chosen_on.y) for C in candidates],
+        pd.Index(candidates, name="C"),
+    )
+    best = classifiers[scores["log_loss"].idxmin()]
+    return Pipeline([*features.steps, ("classifier", best)]), scores
+
+
+def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:
+    positive = predict_with_bag(classifier, X)
+    return {"accuracy": accuracy_score(y, positive >= THRESHOLD), "log_loss": log_loss(y, positive)}
+
+
+def top_ngrams(model: Pipeline, k: int) -> pd.DataFrame:
+    """Return the `k` n-grams that speak most strongly for each class, the most negative first.
+
+    An n-gram's weight is its coefficient times its log-count ratio and inverse document frequency:
+    what one occurrence adds to the log odds, before rows are scaled to unit length. As rare n-grams
+    have large weights and decide little, they are ranked by weight times the standard deviation
+    of their occurrence, sqrt(p (1 - p)) for the share p of reviews.
+
+    Returns:
+        Columns `ngram`, `weight` and `reviews` (how many of those fitted on have it), 2 k rows.
+    """
+    steps = model.named_steps
+    weights = _coefficients(model[-1])
+    if "naive_bayes" in steps:
+        weights = weights * steps["naive_bayes"].weights_
+    if "tfidf" in steps:
+        weights = weights * steps["tfidf"].idf_
+    counts = steps["counts"]
+    share = counts.document_frequency_ / counts.texts_
+    order = np.argsort(weights * np.sqrt(share * (1 - share)), kind="stable")
+    telling = np.concatenate([order[:k], order[k:][-k:]])
+    return pd.DataFrame(
+        {
+            "ngram": counts.get_feature_names_out()[telling],
+            "weight": weights[telling],
+            "reviews": counts.document_frequency_[telling],
+        }
+    )
+
+
+def _coefficients(classifier: BaseEstimator) -> np.ndarray:
+    if isinstance(classifier, CalibratedClassifierCV):
+        classifier = classifier.calibrated_classifiers_[0].estimator
+    return classifier.coef_[0]
+
+
+def save_bag(model: Pipeline, path: Path | str) -> None:
+    """Save a fitted baseline with skops, the same bytes for the same model."""
+    with files.atomic(path) as temporary:
+        skops.io.dump(model, temporary)
+        files.normalise_zip(temporary, _renumbered)
+
+
+def _renumbered(members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the members of a skops archive with ordinals in place of addresses in memory.
+
+    skops names each object, and the member that holds an array, by the object's address.
+    """
+    schema = members.pop("schema.json").decode()
+    schema, ordinals = files.renumber(schema, r'(?<="__id__": )\d+|(?<="file": ")\d+')
+    renamed = {"schema.json": schema.encode()}
+    for name, content in members.items():
+        stem, _, suffix = name.partition(".")
+        renamed[f"{ordinals[stem]}.{suffix}"] = content
+    return renamed
+
+
+def load_bag(path: Path | str) -> Pipeline:
+    """Load a saved baseline, refusing any type that a baseline does not hold."""
+    return skops.io.load(path, trusted=TRUSTED)
+
+
+def takes_token_ids(model: Pipeline) -> bool:
+    """Return whether a baseline was fitted on rows of token ids rather than on raw texts."""
+    return isinstance(model[0], TokenCounts)
+
+
+def predict_with_bag(model: Pipeline, reviews: np.ndarray | Sequence[str]) -> np.ndarray:
+    """Return the probability that each review is positive: float64 of shape (reviews,).
+
+    Args:
+        model: A fitted baseline.
+        reviews: What it was fitted on: rows of token ids, or raw texts.
+    """
+    return model.predict_proba(reviews)[:, 1]

@@ -1,0 +1,209 @@
+"""The baselines: linear classifiers on bags of words and of n-grams, with scikit-learn."""
+
+import re
+from collections.abc import Iterable
+from itertools import chain
+from sys import intern
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, hstack
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.sparsefuncs import inplace_csr_column_scale
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sentiment.text import OOV
+
+_TOKEN = re.compile(r"[\w']+|[^\w\s]")  # a word, apostrophes included, or one punctuation mark
+_WORD = re.compile(r"[\w']+")
+_LINE_BREAK = "<br />"
+_END = ""  # stands behind the last token of each text, so that no n-gram crosses into the next
+
+
+class TokenCounts(TransformerMixin, BaseEstimator):
+    """Counts of each word in rows of token ids; the order of the words is lost.
+
+    PAD, START and OOV are no words and are not counted.
+    """
+
+    def __init__(self, num_words: int):
+        self.num_words = num_words
+
+    def fit(self, X, y=None):
+        """Do nothing: the vocabulary is the encoder's."""
+        return self
+
+    def transform(self, X: np.ndarray) -> csr_matrix:
+        """Return counts of shape (reviews, num_words) for `X` of shape (reviews, steps)."""
+        reviews, steps = np.nonzero(X > OOV)
+        return _counts(reviews, X[reviews, steps], (len(X), self.num_words))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class NgramCounts(TransformerMixin, BaseEstimator):
+    """Counts of the n-grams of raw texts, in lower case: scikit-learn's `CountVectorizer`, faster.
+
+    An n-gram is the number of its first n - 1 tokens among the frequent (n - 1)-grams, and the
+    number of its last token. So each length is counted with whole-array operations on integers,
+    and only where the shorter n-gram is frequent, as its extensions cannot be otherwise.
+
+    Args:
+        ngram_range: The shortest and the longest n-grams, in tokens.
+        min_df: In how many texts an n-gram has to occur.
+        binary: Whether to tell only if an n-gram occurs, not how often.
+        punctuation: Whether each punctuation mark is a token, or none is.
+
+    Attributes:
+        vocabularies_: For n = 1, 2, ...: the sorted keys of the frequent n-grams. A token's key is
+            itself, a longer n-gram's is (number of its first n - 1 tokens) * tokens + (number of
+            its last token).
+        document_frequency_: In how many of the texts each n-gram occurs, of shape (n-grams,).
+        texts_: The number of texts.
+    """
+
+    def __init__(
+        self,
+        ngram_range: tuple[int, int] = (1, 1),
+        min_df: int = 1,
+        binary: bool = False,
+        punctuation: bool = False,
+    ):
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.binary = binary
+        self.punctuation = punctuation
+
+    def fit(self, texts: Iterable[str], y=None):
+        """Find the frequent n-grams of `texts`.
+
+        Raises:
+            ValueError: if there are none.
+        """
+        self.fit_transform(texts)
+        return self
+
+    def fit_transform(self, texts: Iterable[str], y=None) -> csr_matrix:
+        """Find the frequent n-grams of `texts` and return their counts, as `transform` does."""
+        self.vocabularies_ = []
+        counts = self._transform(texts, learn=True)
+        if not len(self.vocabularies_[0]):
+            raise ValueError(f"no token occurs in {self.min_df} texts")
+        self.document_frequency_ = np.bincount(counts.indices, minlength=counts.shape[1])
+        self.texts_ = counts.shape[0]
+        return counts
+
+    def transform(self, texts: Iterable[str]) -> csr_matrix:
+        """Return the counts, float64 of shape (texts, n-grams): the shorter n-grams first."""
+        check_is_fitted(self)
+        return self._transform(texts, learn=False)
+
+    def _transform(self, texts: Iterable[str], learn: bool) -> csr_matrix:
+        keys, rows, size = self._tokenize(texts)
+        shortest, longest = self.ngram_range
+        blocks = []
+        for n in range(1, longest + 1):
+            if learn:
+                vocabulary, numbers = _learn(keys, rows, size, self.min_df)
+                self.vocabularies_.append(vocabulary)
+            else:
+                numbers = _find(keys, self.vocabularies_[n - 1])
+            blocks.append(_counts(rows, numbers, (size, len(self.vocabularies_[n - 1]))))
+            if n == 1:
+                tokens = numbers
+            keys = _extend(numbers[:-1], tokens[n:], len(self.vocabularies_[0]))
+            rows = rows[:-1]
+        counts = hstack(blocks[shortest - 1 :], format="csr")
+        if self.binary:
+            counts.data[:] = 1
+        return counts
+
+    def _tokenize(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return all tokens in one array, the text that each is from, and the number of texts."""
+        if isinstance(texts, str):
+            raise ValueError("texts is one string: put it into a list")
+        find = (_TOKEN if self.punctuation else _WORD).findall
+        # Interned: a token that occurs a million times is one string in memory.
+        split = [
+            [*map(intern, find(text.replace(_LINE_BREAK, " ").lower())), _END] for text in texts
+        ]
+        rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
+        return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Return the n-grams in the order of the columns, tokens joined by spaces."""
+        check_is_fitted(self)
+        tokens = self.vocabularies_[0].astype(object)
+        names = [tokens]
+        for keys in self.vocabularies_[1:]:
+            first, last = np.divmod(keys, len(tokens))
+            names.append(names[-1][first] + " " + tokens[last])
+        return np.concatenate(names[self.ngram_range[0] - 1 :])
+
+
+class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Multiplies each feature by its naive-Bayes log-count ratio.
+
+    r = log((p / |p|_1) / (q / |q|_1)), where p is `alpha` plus the sums of the features over the
+    positive rows, and q over the negative ones: Wang and Manning, "Baselines and Bigrams: Simple,
+    Good Sentiment and Topic Classification", ACL 2012.
+
+    Attributes:
+        weights_: r, of shape (features,).
+    """
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = alpha
+
+    def fit(self, X: csr_matrix, y: np.ndarray):
+        """Find the ratios from counts `X` of shape (rows, features) and labels `y` of 0 and 1.
+
+        Raises:
+            ValueError: if `y` does not hold two classes.
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        if type_of_target(y) != "binary" or len(classes := np.unique(y)) != 2:
+            raise ValueError("labels of two classes are needed for a log-count ratio")
+        negative, positive = (self.alpha + X[y == label].sum(axis=0).A1 for label in classes)
+        self.weights_ = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+        return self
+
+    def transform(self, X: csr_matrix) -> csr_matrix:
+        """Return `X` with its columns weighted."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, copy=True, reset=False)
+        inplace_csr_column_scale(X, self.weights_)
+        return X
+
+
+def _learn(
+    keys: np.ndarray, rows: np.ndarray, size: int, min_df: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted keys in at least `min_df` of `size` rows, and what `_find` then returns."""
+    codes, found = pd.factorize(keys, sort=True)
+    rows_with = np.bincount(_counts(rows, codes, (size, len(found))).indices, minlength=len(found))
+    frequent = rows_with >= min_df
+    frequent[:1] = False  # the end of a text, "" or -1, is sorted first
+    numbers = np.where(frequent, np.cumsum(frequent) - 1, -1)
+    vocabulary = found[frequent]
+    return vocabulary.astype(str) if vocabulary.dtype == object else vocabulary, numbers[codes]
+
+
+def _find(keys: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """Return the place of each key in the vocabulary, -1 where it has none."""
+    # With its own dtype pandas would refuse strings that are not valid Unicode.
+    known, keys = (pd.Index(values, dtype=keys.dtype) for values in (vocabulary, keys))
+    return known.get_indexer(keys)
+
+
+def _extend(first: np.ndarray, last: np.ndarray, tokens: int) -> np.ndarray:
+    """Return the keys of n-grams from the numbers of their first n - 1 tokens and of the last."""
+    return np.where((first < 0) | (last < 0), -1, first * tokens + last)
+
+
+def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
+    """Return how often each pair of a row and a column occurs; columns below 0 are none."""
+    rows, columns = rows[columns >= 0], columns[columns >= 0]
+    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape)

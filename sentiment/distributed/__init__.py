@@ -1,0 +1,1 @@
+"""Ray: sweeps and scoring on this machine or on a cluster."""

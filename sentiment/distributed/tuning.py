@@ -1,0 +1,173 @@
+"""The trials of a sweep, run by Ray Tune."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pandas as pd
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+from tqdm import tqdm
+
+from sentiment.distributed.sweep import OBJECTIVE, Range, Sweep
+from sentiment.errors import UserError
+
+FAILURES = 5  # that a trial survives: the loss of its node is one
+EPOCHS = 10_000  # as many as a trial may have
+REDUCTION = 3  # of the trials at an epoch where ASHA compares them, one goes on
+
+
+def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: int) -> pd.DataFrame:
+    """Run the trials of a sweep, or what is left of them, and return all their epochs.
+
+    Args:
+        sweep: What to try.
+        train: Trains on some node, with a trial's values by dotted key, the `training.Checkpoint`
+            to go on from, and a function to call with the number of each epoch, from 0, and its
+            metrics.
+        folder: Where the state is kept, for a run that goes on after this one was ended: absolute,
+            and the same on all nodes.
+        on_epoch: Called here with the number of a trial, its values by dotted key, and the epoch's
+            number, from 1, and metrics.
+        seed: Of the search.
+
+    Returns:
+        trial, the values tried, epoch, and its metrics: a row for each epoch of each trial.
+
+    Raises:
+        UserError: if a trial failed again and again.
+        KeyboardInterrupt: if the run was interrupted, once its state has been written.
+    """
+    trainable = tune.with_parameters(_trial, train=train, fixed=sweep.fixed, folder=folder)
+    trainable = tune.with_resources(trainable, {"cpu": sweep.cpus})
+    if tune.Tuner.can_restore(folder):
+        tuner = tune.Tuner.restore(str(folder), trainable, resume_errored=True)
+    else:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        tuner = tune.Tuner(
+            trainable,
+            param_space=_space(sweep),
+            tune_config=tune.TuneConfig(
+                trial_name_creator=_number,
+                trial_dirname_creator=_number,
+                **(_search(sweep, seed) if sweep.search else {}),
+            ),
+            run_config=tune.RunConfig(
+                name=folder.name,
+                storage_path=str(folder.parent),
+                failure_config=tune.FailureConfig(max_failures=FAILURES),
+                callbacks=[Watch(sweep, on_epoch)],
+                verbose=0,
+            ),
+        )
+    results = tuner.fit()
+    if results.errors:
+        raise UserError(f"{results.num_errors} trials failed; the first: {results.errors[0]}")
+    if results.num_terminated < sweep.size:  # Tune takes an interrupt for an early end
+        raise KeyboardInterrupt
+    return pd.concat(map(_epochs, results)).sort_values(["trial", "epoch"], ignore_index=True)
+
+
+def _space(sweep: Sweep) -> dict[str, object]:
+    """Return the candidates of each parameter in Tune's words."""
+    if sweep.grid:
+        return {key: tune.grid_search(list(values)) for key, values in sweep.grid.items()}
+    return {key: _domain(candidates) for key, candidates in sweep.search.space.items()}
+
+
+def _domain(candidates: Range | tuple) -> tune.search.sample.Domain:
+    if not isinstance(candidates, Range):
+        return tune.choice(list(candidates))
+    low, high = candidates.low, candidates.high
+    if isinstance(low, int) and isinstance(high, int):
+        return (tune.lograndint if candidates.log else tune.randint)(low, high + 1)
+    return (tune.loguniform if candidates.log else tune.uniform)(low, high)
+
+
+def _search(sweep: Sweep, seed: int) -> dict[str, object]:
+    """Return what Tune has to know of a search, beside its space."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return {
+        "metric": OBJECTIVE,
+        "mode": "max",
+        "num_samples": sweep.search.trials,
+        "search_alg": OptunaSearch(seed=seed),
+        "scheduler": ASHAScheduler(
+            "epoch",
+            max_t=EPOCHS,
+            grace_period=sweep.search.grace,
+            reduction_factor=REDUCTION,
+        ),
+    }
+
+
+def _number(trial: tune.experiment.Trial) -> str:
+    """Return a trial's number, in the order in which Tune makes them: its name and its folder's."""
+    return trial.experiment_tag.partition("_")[0]
+
+
+def _trial(values: dict[str, object], train: Callable, fixed: dict, folder: Path) -> None:
+    """Train, from the last epoch there was: what Tune runs in a process of its own.
+
+    Tune's own checkpoints do not survive the driver's death: it deletes the one before a moment
+    earlier than it notes that there is a later one.
+    """
+    from sentiment.rnn.checkpoint import Checkpoint
+
+    path = folder / "checkpoints" / f"{tune.get_context().get_trial_name()}.npz"
+    checkpoint = Checkpoint(path, json.dumps(values))
+    reported = 0
+
+    def report(*_) -> None:
+        """Report what was not yet: after a loss also the epochs of which Tune may not know."""
+        nonlocal reported
+        epochs = checkpoint.history
+        for epoch in range(reported, len(epochs)):
+            best = float(epochs["val_accuracy"][: epoch + 1].max())
+            metrics = epochs.drop(columns="epoch").iloc[epoch].to_dict()
+            tune.report({"epoch": epoch + 1, "metrics": metrics, OBJECTIVE: best})
+        reported = len(epochs)
+
+    train(fixed | values, checkpoint, report)
+    report()
+
+
+def _epochs(result: tune.Result) -> pd.DataFrame:
+    reported = result.metrics_dataframe.drop_duplicates("epoch", keep="last")  # of a lost process
+    metrics = reported.filter(regex="^metrics/").rename(columns=lambda name: name[8:])
+    metrics.insert(0, "epoch", reported["epoch"])
+    for key, value in reversed(result.config.items()):
+        metrics.insert(0, key, pd.Series([value] * len(metrics), metrics.index, dtype=object))
+    metrics.insert(0, "trial", int(Path(result.path).name))
+    return metrics
+
+
+class Watch(tune.Callback):
+    """Shows how many trials are done and how good the best is, and passes on each epoch."""
+
+    def __init__(self, sweep: Sweep, on_epoch: Callable):
+        self._sweep, self._on_epoch = sweep, on_epoch
+
+    def setup(self, **info) -> None:
+        """Begin the progress bar; not before, since Tune keeps a copy of this object."""
+        self._bar, self._best = tqdm(total=self._sweep.size, unit=" trials"), 0.0
+
+    def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
+        """Pass an epoch on."""
+        if result[OBJECTIVE] > self._best:
+            self._best = result[OBJECTIVE]
+            self._bar.set_postfix_str(f"best validation accuracy {self._best:.4f}")
+        values, number = self._sweep.fixed | trial.config, int(_number(trial))
+        self._on_epoch(number, values, {"epoch": result["epoch"]} | result["metrics"])
+
+    def on_step_end(self, iteration, trials, **info) -> None:
+        """Show how many trials are done."""
+        if done := sum(trial.is_finished() for trial in trials) - self._bar.n:
+            self._bar.update(done)
+
+    def on_experiment_end(self, trials, **info) -> None:
+        """End the progress bar."""
+        self._bar.close()

@@ -1,0 +1,1 @@
+"""How good models are, and whether two of them differ."""

@@ -1,0 +1,83 @@
+"""Sentences about results, written from numbers. No file of numbers holds a sentence."""
+
+from sentiment.evaluation.paired_tests import is_significant
+from sentiment.models import BAGS, MODELS, NETWORKS
+
+MIN_SEEDS = 5  # fewer tell too little of how they vary for a verdict
+MINUS = "\N{MINUS SIGN}"
+
+
+def comparison_sentence(first: str, second: str, compared: dict) -> str:
+    """Return how two models compare on the same reviews, as a sentence.
+
+    Args:
+        first: The key of the first model.
+        second: The key of the second.
+        compared: As `paired_tests.compare` returns it.
+    """
+    first, second = _capitalised(MODELS[first].noun), MODELS[second].noun
+    if compared["difference"] == 0:
+        return f"{first} is exactly as often right as {second}."
+    points, interval = _in_points(compared)
+    p = compared["mcnemar_mid_p"]
+    chance = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return (
+        f"{first} is {points} than {second} "
+        f"(95% interval {interval}; McNemar mid-p {chance}): {_verdict(is_significant(compared))}."
+    )
+
+
+def seeds_sentence(first: str, second: str, compared: dict) -> str:
+    """Return how two models compare over reviews and seeds, as a sentence.
+
+    Args:
+        first: The key of the first model.
+        second: The key of the second.
+        compared: As `paired_tests.compare_over_seeds` returns it.
+    """
+    first, second, seeds = MODELS[first].noun, MODELS[second].noun, compared["seeds"]
+    if compared["difference"] == 0:
+        return f"Over {seeds} seeds, {first} is on average exactly as often right as {second}."
+    points, interval = _in_points(compared)
+    significant = compared["low"] > 0 or compared["high"] < 0
+    verdict = _verdict(significant) if seeds >= MIN_SEEDS else "too few seeds for a verdict"
+    return (
+        f"Over {seeds} seeds, {first} is on average {points} than {second} "
+        f"(95% interval over reviews and seeds {interval}): {verdict}."
+    )
+
+
+def answer(comparison: dict[str, dict[str, dict]]) -> tuple[str, str]:
+    """Return whether a recurrent network beats a bag of words, in two sentences.
+
+    Args:
+        comparison: How each network compares with each bag, as `comparison.details` has it.
+    """
+    pairs = [comparison[network][bag] for network in NETWORKS for bag in BAGS]
+    better = [pair["difference"] > 0 for pair in pairs if is_significant(pair)]
+    if not better:
+        return "Too close to call.", "The models differ by no more than chance would give."
+    if not any(better):
+        return "No.", "Counting words gives more right answers than reading them in order."
+    if all(better) and len(better) == len(pairs):
+        return "Yes.", "Reading words in order gives more right answers than counting them."
+    return "That depends.", "Reading in order beats some ways of counting words, not all."
+
+
+def _in_points(compared: dict) -> tuple[str, str]:
+    """Return a difference and its interval as text, both in the direction of the difference."""
+    better = compared["difference"] > 0
+    ends = ("low", "high") if better else ("high", "low")
+    points, low, high = (
+        f"{100 * (compared[key] if better else -compared[key]):z.1f}".replace("-", MINUS)
+        for key in ("difference", *ends)
+    )
+    return f"{points} points {'better' if better else 'worse'}", f"{low} to {high}"
+
+
+def _verdict(significant: bool) -> str:
+    return "the difference is real" if significant else "the difference may be chance"
+
+
+def _capitalised(noun: str) -> str:
+    return noun[0].upper() + noun[1:]

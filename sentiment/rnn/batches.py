@@ -1,0 +1,67 @@
+"""Training that is the same whether or not it was interrupted."""
+
+import numpy as np
+
+from sentiment.data.splits import Dataset
+from sentiment.rnn.backend import keras
+
+BUCKET_BATCHES = 50  # batches, among which reviews are sorted by length
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches in an order that depends on nothing but the seed and the epoch.
+
+    Rows are read from disk as they are needed; Keras would hold all of an array in memory.
+    Keras's own shuffling goes on from a generator's state, which an interruption would lose.
+
+    Args:
+        rows: The reviews and their labels.
+        batch_size: Reviews in a batch; the last one may be smaller.
+        seed: Of the order.
+        cut: Whether a batch ends where its longest review does, and holds reviews of like length.
+            That is for networks that mask padding, to which it makes no difference.
+    """
+
+    def __init__(self, rows: Dataset, batch_size: int, seed: int, cut: bool):
+        super().__init__()
+        self._rows, self._batch_size, self._seed, self._cut = rows, batch_size, seed, cut
+        self._batches = _parts(np.arange(len(rows.y)), batch_size)
+        if cut:
+            self._batches = _parts(self._by_length(np.arange(len(rows.y))), batch_size)
+            # Keras takes the shapes of the first two batches for those of all: let these be the
+            # shortest and the longest.
+            self._batches.insert(1, self._batches.pop())
+
+    def shuffle(self, epoch: int) -> None:
+        """Take up the order of an epoch, counted from 0."""
+        generator = np.random.default_rng([self._seed, epoch])
+        order = generator.permutation(len(self._rows.y))
+        if self._cut:
+            spans = _parts(order, BUCKET_BATCHES * self._batch_size)
+            order = np.concatenate([span[self._by_length(span)] for span in spans])
+        self._batches = _parts(order, self._batch_size)
+        if self._cut:
+            generator.shuffle(self._batches)
+
+    def _by_length(self, rows: np.ndarray) -> np.ndarray:
+        return np.argsort(np.count_nonzero(self._rows.x[rows], axis=1), kind="stable")
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return len(self._batches)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and labels of a batch."""
+        rows = self._batches[batch]
+        x = self._rows.x[rows]
+        return trim_padding(x) if self._cut else x, self._rows.y[rows]
+
+
+def trim_padding(rows: np.ndarray) -> np.ndarray:
+    """Return rows of token ids without the steps at which all of them are padding."""
+    steps = np.flatnonzero(rows.any(axis=0))
+    return rows[:, steps[0] : steps[-1] + 1]
+
+
+def _parts(order: np.ndarray, size: int) -> list[np.ndarray]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,0 +1,1 @@
+"""The compiled recurrence: forward and backward passes on NumPy arrays, without TensorFlow."""

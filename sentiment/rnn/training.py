@@ -1,0 +1,188 @@
+"""Training a network: examples, optimizer, learning rate schedule, and the loop over epochs."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sentiment import params, paths
+from sentiment.data import splits
+from sentiment.data.splits import Dataset
+from sentiment.params import Params, Train
+from sentiment.rnn import embeddings, fused
+from sentiment.rnn.backend import keras, tf
+from sentiment.rnn.batches import Batches
+from sentiment.rnn.checkpoint import Checkpoint
+from sentiment.rnn.model import build_network
+
+STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost a tenth of an epoch
+
+
+Networks = tuple[keras.Model, keras.Model]
+OnEpochEnd = Callable[[int, dict[str, float]], None]
+
+
+def train(
+    settings: Params, seed: int, checkpoint: Checkpoint, on_epoch_end: OnEpochEnd | None = None
+) -> Networks:
+    """Return the network after its last epoch, and after that of the best validation accuracy.
+
+    Args:
+        settings: All parameters.
+        seed: Of the initial weights and the order of the reviews.
+        checkpoint: To go on from; afterwards it has the history.
+        on_epoch_end: Called with the number of each epoch, from 0, and its metrics.
+    """
+    model, examples = _prepare(settings, seed, splits.load("train"))
+    model.summary()
+    validation = splits.load("validation")
+    best = fit(model, examples, validation, settings.train, seed, checkpoint, on_epoch_end)
+    return model, best
+
+
+def refit(settings: Params, seed: int, epochs: int, checkpoint: Checkpoint) -> keras.Model:
+    """Return a new network, trained on the training and the validation reviews.
+
+    Args:
+        settings: All parameters.
+        seed: As for `train`.
+        epochs: How many; no validation review is left to choose it by.
+        checkpoint: To go on from.
+    """
+    both = splits.load("train", "validation")
+    print(f"once more, on all {len(both.y):,} training reviews: {epochs} epochs")
+    fixed = {"train.epochs": epochs, "train.patience": None}
+    settings = params.changed(settings, fixed, "params.yaml")
+    model, examples = _prepare(settings, seed, both)
+    return fit(model, examples, None, settings.train, seed, checkpoint, None)
+
+
+def _prepare(settings: Params, seed: int, labelled: Dataset) -> tuple[keras.Model, Dataset]:
+    """Return an untrained network for labelled reviews, and all that it learns from."""
+    if settings.train.engine == "fused":
+        fused.limit_tensorflow_to_one_thread()
+    set_seed(seed, settings.train.deterministic)
+    unlabelled = splits.load_unlabelled()
+    vectors = None
+    if settings.train.embedding_init.source != "random":
+        num_words = settings.pad.num_words
+        vectors = embeddings.initial(labelled, unlabelled, num_words, settings.train, seed)
+    model = build_network(settings.pad.num_words, settings.pad.maxlen, settings.train, vectors)
+    if settings.train.distill:
+        targets = np.load(paths.DISTILLATION_TARGETS, allow_pickle=False)
+        pairs = zip(labelled, Dataset(unlabelled, targets), strict=True)
+        return model, Dataset(*map(np.concatenate, pairs))
+    return model, labelled
+
+
+def set_seed(value: int, deterministic: bool) -> None:
+    """Seed all generators; with `deterministic`, have TensorFlow choose reproducible kernels."""
+    keras.utils.set_random_seed(value)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model:
+    """Return a compiled twin of the network, of the same variables, to train it with.
+
+    Says so where the fused engine was asked for and does not apply.
+
+    Args:
+        model: As `build_network` returns it.
+        settings: Engine and optimiser.
+        steps: Batches in the whole of the training, which a schedule spans.
+    """
+    obstacle = fused.unsupported_reason(model) if settings.engine == "fused" else "engine is keras"
+    if settings.engine == "fused" and obstacle:
+        print(f"train.engine: stock Keras, since {obstacle}")
+    # A twin of its own either way: the network that is saved has no optimiser.
+    stock = keras.Model(model.inputs, model.outputs, name=model.name)
+    twin = stock if obstacle else fused.fuse(model)
+    optimizer = {
+        "class_name": settings.optimizer,
+        "config": {
+            "learning_rate": learning_rate(settings, steps),
+            "clipnorm": settings.clipnorm,
+        },
+    }
+    twin.compile(
+        optimizer=keras.optimizers.get(optimizer),
+        loss="binary_crossentropy",
+        metrics=[accuracy],
+        steps_per_execution=STEPS_PER_EXECUTION,
+    )
+    return twin
+
+
+def accuracy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    """Return whether each review is classified correctly; a probability as label counts as 0 or 1."""
+    return keras.metrics.binary_accuracy(keras.ops.round(labels), probabilities)
+
+
+def learning_rate(
+    settings: Train, steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Return the learning rate or its schedule over so many batches.
+
+    Args:
+        settings: Schedule, learning rate and warm-up.
+        steps: Batches in the whole of the training.
+    """
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    warmup = max(1, int(steps * settings.warmup))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=settings.learning_rate, warmup_steps=warmup
+    )
+
+
+def fit(
+    model: keras.Model,
+    examples: Dataset,
+    validation: Dataset | None,
+    settings: Train,
+    seed: int,
+    checkpoint: Checkpoint,
+    on_epoch_end: OnEpochEnd | None,
+) -> keras.Model:
+    """Train a network, from where `checkpoint` has it.
+
+    Args:
+        model: As `build_network` returns it. It is left as it is after the last epoch.
+        examples: The reviews to learn from, and their labels or target probabilities.
+        validation: The reviews to measure each epoch on; None if there are none.
+        settings: Engine, optimiser, epochs, patience and batch size.
+        seed: Of the order of the rows.
+        checkpoint: Afterwards has the history.
+        on_epoch_end: Called with the number of the epoch, from 0, and its metrics, unless it is
+            None.
+
+    Returns:
+        The network after the epoch of the best validation accuracy; without validation reviews,
+        after the last.
+    """
+    masked = settings.network.mask_padding
+    batches = Batches(examples, settings.batch_size, seed, cut=masked)
+    validation_batches = validation and Batches(validation, settings.batch_size, seed, cut=masked)
+    twin = compile_twin(model, settings, len(batches) * settings.epochs)
+    done = checkpoint.restore(twin)
+
+    def stop_training(*_) -> None:
+        twin.stop_training = checkpoint.has_exhausted(settings.patience)
+
+    twin.fit(
+        batches,
+        shuffle=False,  # the batches, that is; they are shuffled already
+        validation_data=validation_batches,
+        initial_epoch=done,
+        epochs=done if checkpoint.has_exhausted(settings.patience) else settings.epochs,
+        callbacks=[
+            # Not the data set's own on_epoch_end: Keras calls that once more than there are epochs.
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.shuffle(epoch)),
+            checkpoint,
+            keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end),
+            keras.callbacks.LambdaCallback(on_epoch_end=stop_training),
+        ],
+    )
+    best = keras.models.clone_model(model)
+    best.set_weights(checkpoint.best_weights)
+    return best

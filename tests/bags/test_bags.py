@@ -1,0 +1,247 @@
+"""Tests of the baselines: against scikit-learn's own counting, and by hand-worked figures."""
+
+import hashlib
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
+
+from sentiment.bags.models import (
+    build_bag_of_ngrams,
+    build_bag_of_words,
+    choose_regularisation,
+    load_bag,
+    predict_with_bag,
+    save_bag,
+    top_ngrams,
+)
+from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
+from sentiment.data.splits import Dataset
+
+TEXTS = [
+    "A good film, a very good film!",
+    "Not good. Not a good film at all",
+    "It's BAD;<br /><br />it's very bad!",
+    "",
+    "Étonnant: a bad, bad film... but good",
+    "word",
+]
+OPTIONS = {
+    "ngram_range": (1, 3),
+    "min_df": 1,
+    "binary": True,
+    "punctuation": True,
+    "naive_bayes": True,
+    "tfidf": True,
+    "classifier": "logistic",
+    "seed": 0,
+}
+
+
+def reviews(n: int = 60, seed: int = 0) -> Dataset:
+    """Reviews in which the order of words decides: "not good" against "good" and "not bad"."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n).astype(np.int8)
+    said = {0: ["not good", "bad"], 1: ["good", "not bad"]}
+    x = [f"film {i % 7} was {rng.choice(said[label])} , really" for i, label in enumerate(y)]
+    return Dataset(np.array(x, dtype=object), y)
+
+
+def fitted(**changes):
+    return build_bag_of_ngrams(10.0, **OPTIONS | changes).fit(*reviews())
+
+
+@pytest.mark.parametrize("punctuation", [False, True])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("min_df", [1, 2])
+@pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2), (2, 4), (3, 3)])
+def test_ngrams_are_those_of_count_vectorizer(ngram_range, min_df, binary, punctuation):
+    ours = NgramCounts(ngram_range, min_df, binary, punctuation)
+    theirs = CountVectorizer(
+        ngram_range=ngram_range,
+        min_df=min_df,
+        binary=binary,
+        preprocessor=lambda text: text.replace("<br />", " ").lower(),
+        token_pattern=r"[\w']+|[^\w\s]" if punctuation else r"[\w']+",
+    )
+    expected = theirs.fit_transform(TEXTS)
+    counts = ours.fit_transform(TEXTS)
+    names = list(ours.get_feature_names_out())
+    assert sorted(names) == sorted(theirs.vocabulary_)
+    order = [theirs.vocabulary_[name] for name in names]
+    np.testing.assert_array_equal(counts.toarray(), expected[:, order].toarray())
+
+    unseen = ["a good bad film nobody knows", "film", "", TEXTS[0], "! , ! it's very bad !"]
+    np.testing.assert_array_equal(
+        ours.transform(unseen).toarray(), theirs.transform(unseen)[:, order].toarray()
+    )
+
+
+def test_tokens_are_lower_case_words_with_apostrophes_and_punctuation_marks():
+    counts = NgramCounts(punctuation=True).fit(["It's 7/10!<br />É"])
+    assert list(counts.get_feature_names_out()) == ["!", "/", "10", "7", "it's", "é"]
+    assert list(NgramCounts().fit(["It's 7/10!"]).get_feature_names_out()) == ["10", "7", "it's"]
+
+
+def test_document_frequency_counts_texts_not_occurrences():
+    counts = NgramCounts().fit(["a a b", "a", "c"])
+    assert dict(zip(counts.get_feature_names_out(), counts.document_frequency_, strict=True)) == {
+        "a": 2,
+        "b": 1,
+        "c": 1,
+    }
+
+
+def test_one_string_is_refused():
+    with pytest.raises(ValueError, match="put it into a list"):
+        fitted().predict_proba("a good film")
+
+
+def test_texts_without_a_frequent_token_are_refused():
+    with pytest.raises(ValueError, match="no token occurs in 3 texts"):
+        NgramCounts(min_df=3).fit(["a b", "a c"])
+
+
+@pytest.mark.parametrize("transformer", [NgramCounts(), NaiveBayesWeights()])
+def test_unfitted_transformers_say_so(transformer):
+    with pytest.raises(NotFittedError):
+        transformer.transform(["good"] if isinstance(transformer, NgramCounts) else csr_matrix([1]))
+
+
+def test_naive_bayes_weights_are_log_count_ratios():
+    X = csr_matrix([[1.0, 0, 2], [1, 1, 0], [0, 1, 1]])
+    weights = NaiveBayesWeights(alpha=1).fit(X, [1, 1, 0])
+    # p = (1, 1, 1) + (2, 1, 2), q = (1, 1, 1) + (0, 1, 1)
+    expected = np.log(np.array([3, 2, 3]) / 8) - np.log(np.array([1, 2, 2]) / 5)
+    np.testing.assert_allclose(weights.weights_, expected)
+    np.testing.assert_allclose(weights.transform(X).toarray(), X.toarray() * expected)
+    np.testing.assert_array_equal(X.toarray()[0], [1, 0, 2])  # the input is left as it was
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 2]])
+def test_naive_bayes_weights_need_two_classes(labels):
+    with pytest.raises(ValueError, match="two classes"):
+        NaiveBayesWeights().fit(csr_matrix(np.eye(3)), labels)
+
+
+def test_token_counts_leave_out_padding_start_and_unknown_words():
+    rows = np.array([[0, 0, 1, 3, 3, 2], [1, 4, 2, 4, 4, 3]], dtype=np.int32)
+    np.testing.assert_array_equal(
+        TokenCounts(5).fit_transform(rows).toarray(), [[0, 0, 0, 2, 0], [0, 0, 0, 1, 3]]
+    )
+
+
+def test_words_model_learns_a_telling_word():
+    rng = np.random.default_rng(0)
+    x = rng.integers(4, 20, (200, 12)).astype(np.int32)
+    y = rng.integers(0, 2, 200).astype(np.int8)
+    x[y == 1, 5] = 3
+    model = build_bag_of_words(1.0, num_words=20, seed=0).fit(x[:100], y[:100])
+    assert model.score(x[100:], y[100:]) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"binary": False},
+        {"naive_bayes": False},
+        {"tfidf": False},
+        {"naive_bayes": False, "tfidf": False},
+        {"classifier": "svm"},
+    ],
+    ids=str,
+)
+def test_ngrams_tell_what_words_do_not(changes):
+    unseen = reviews(seed=1)
+    assert fitted(**changes).score(*unseen) == 1
+    assert fitted(**changes, ngram_range=(1, 1)).score(*unseen) < 1
+
+
+def test_choose_takes_the_lowest_log_loss_and_never_fits_on_validation_rows():
+    rows, unseen = reviews(), reviews(seed=1)
+    build = partial(build_bag_of_ngrams, **OPTIONS)
+    model, scores = choose_regularisation((0.001, 10.0), build, rows, unseen)
+    assert model[-1].C == 10
+    assert scores.log_loss[10.0] < scores.log_loss[0.001]
+    assert scores.accuracy[10.0] == model.score(*unseen) == 1
+    np.testing.assert_array_equal(
+        predict_with_bag(model, unseen.x),
+        predict_with_bag(build(10.0).fit(*rows), unseen.x),
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"classifier": "svm"}, {"naive_bayes": False, "tfidf": False}], ids=str
+)
+def test_telling_ngrams_are_named_and_signed(changes):
+    table = top_ngrams(fitted(**changes), 4)
+    assert list(table.columns) == ["ngram", "weight", "reviews"]
+    assert (table.weight[:4] < 0).all() and (table.weight[4:] > 0).all()
+    assert "was bad" in set(table.ngram[:4])
+    assert "was good" in set(table.ngram[4:])
+    said = [" was bad " in text for text in reviews().x]
+    assert table.set_index("ngram").reviews["was bad"] == sum(said)
+
+
+def test_telling_ngrams_of_a_small_vocabulary_appear_once():
+    table = top_ngrams(fitted(), 10_000)
+    assert table.ngram.is_unique
+
+
+def test_weights_are_parts_of_the_log_odds():
+    model = fitted(naive_bayes=True, tfidf=False, ngram_range=(1, 1))
+    weights = top_ngrams(model, 10_000).set_index("ngram").weight
+    expected = weights["good"] + weights["film"] + model[-1].intercept_[0]
+    np.testing.assert_allclose(model.decision_function(["a good film"]), [expected])
+
+
+@pytest.mark.parametrize("text", ["", "   ", "unheard-of", "\x00\ud800", "good " * 100_000])
+def test_any_text_has_a_probability(text):
+    (probability,) = predict_with_bag(fitted(), [text])
+    assert 0 < probability < 1
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "svm"])
+def test_a_loaded_model_takes_raw_text_and_says_the_same(tmp_path, classifier):
+    model, unseen = fitted(classifier=classifier), reviews(seed=1).x
+    save_bag(model, tmp_path / "model.skops")
+    loaded = load_bag(tmp_path / "model.skops")
+    np.testing.assert_array_equal(predict_with_bag(loaded, unseen), predict_with_bag(model, unseen))
+    assert list(loaded[0].get_feature_names_out()) == list(model[0].get_feature_names_out())
+
+
+def test_a_model_of_other_types_is_refused(tmp_path):
+    import skops.io
+
+    skops.io.dump(subprocess.Popen, tmp_path / "model.skops")
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException):
+        load_bag(tmp_path / "model.skops")
+
+
+SAVE = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from test_bags import fitted
+from sentiment.bags.models import save_bag
+ballast = [object() for _ in range(int(sys.argv[1][-1]) * 1000)]  # other addresses in memory
+save_bag(fitted(), sys.argv[1])
+"""
+
+
+def test_two_processes_save_the_same_bytes(tmp_path, monkeypatch):
+    digests = set()
+    for run in "123":
+        monkeypatch.setenv("PYTHONHASHSEED", run)
+        monkeypatch.setenv("OMP_NUM_THREADS", run)
+        path = tmp_path / run
+        folders = [Path(__file__).parent, *filter(None, sys.path)]
+        subprocess.run([sys.executable, "-c", SAVE, path, *folders], check=True)
+        digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(digests) == 1

@@ -1,0 +1,142 @@
+"""Sweeps, by the script, on Ray: here and on a cluster of two nodes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import EPOCHS, Copy, wait_for
+from ruamel.yaml import YAML
+
+from sentiment import params
+from sentiment.tracking import store
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
+
+GRID = {"fixed": {"train.epochs": 12}, "grid": {"seed": [42, 1], "train.units": [4, 28]}}
+SEARCH = {
+    "fixed": {"train.epochs": 12},
+    "search": {
+        "trials": 4,
+        "grace": 1,
+        "space": {
+            "train.learning_rate": {"low": 1e-6, "high": 1e-2, "log": True},
+            "train.optimizer": ["rmsprop", "adam"],
+        },
+    },
+}
+
+
+def define(project: Copy, name: str, sweep: dict) -> None:
+    YAML().dump(sweep, project.root / f"sweeps/{name}.yaml")
+
+
+def begin(project: Copy, name: str, **variables: str) -> subprocess.Popen:
+    """Begin a sweep; what it prints is in sweep.log."""
+    with (project.root / "sweep.log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "scripts.sweep", name],
+            cwd=project.root,
+            env=project.environment(**variables),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def finish(project: Copy, process: subprocess.Popen) -> str:
+    code, printed = process.wait(), (project.root / "sweep.log").read_text()
+    assert code == 0, printed
+    return printed
+
+
+def under_way(project: Copy, name: str, epochs: int = 1) -> int:
+    """The number of trials that have done so many epochs."""
+    checkpoints = (project.root / f"data/sweeps/{name}/state").glob("*/checkpoints/[0-9]*.npz")
+    return sum(len(json.loads(str(np.load(path)["history"]))) >= epochs for path in checkpoints)
+
+
+def epochs(project: Copy, name: str) -> pd.DataFrame:
+    return pd.read_csv(project.root / f"data/sweeps/{name}/epochs.csv")
+
+
+def tracked(project: Copy) -> list:
+    """The runs of trials, each a child of the one run of its sweep, with the epochs that it has."""
+    mlflow.set_tracking_uri(f"sqlite:///{project.root}/mlflow.db")
+    mlflow.set_experiment(store.experiment_name("sample"))
+    (parent,) = mlflow.search_runs(filter_string="tags.result = 'sweep'", output_format="list")
+    trials = mlflow.search_runs(filter_string="tags.result = 'trial'", output_format="list")
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
+    return trials
+
+
+def assert_tracked(project: Copy, history: pd.DataFrame) -> None:
+    """Each epoch of each trial is in the store, once."""
+    runs = {int(run.data.tags["trial"]): run.info.run_id for run in tracked(project)}
+    client = mlflow.MlflowClient()
+    assert sorted(runs) == sorted(set(history.trial))
+    for number, trial in history.groupby("trial"):
+        logged = client.get_metric_history(runs[number], "val_accuracy")
+        assert [(entry.step, entry.value) for entry in logged] == list(
+            zip(trial.epoch, trial.val_accuracy, strict=True)
+        )
+
+
+@pytest.fixture(scope="module")
+def on_one_machine(finished, tmp_path_factory) -> Copy:
+    """A copy in which the grid was run on this machine alone."""
+    project = finished.duplicate(tmp_path_factory.mktemp("swept") / "project")
+    define(project, "grid", GRID)
+    finish(project, begin(project, "grid"))
+    return project
+
+
+def test_a_trial_is_the_training_of_the_stage(on_one_machine, finished):
+    history = epochs(on_one_machine, "grid")
+    ours = history[(history.seed == 42) & (history["train.units"] == 28)]
+    stage = pd.read_csv(finished.root / "data/rnn/history.csv")
+    columns = list(stage.columns)
+    assert len(stage) == EPOCHS
+    pd.testing.assert_frame_equal(ours[columns][:EPOCHS].reset_index(drop=True), stage)
+    assert_tracked(on_one_machine, history)
+
+
+def test_a_cluster_that_loses_a_node_gives_the_same(on_one_machine, project, cluster):
+    define(project, "grid", GRID)
+    sweep = begin(project, "grid", RAY_ADDRESS=cluster.address)
+    wait_for(lambda: under_way(project, "grid") >= 2, sweep)
+    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+    finish(project, sweep)
+    assert list((project.root / "data/sweeps/grid/state").glob("*/*/error.txt")), "nothing was lost"
+    for name in ("epochs.csv", "trials.csv", "trials.png", "best.yaml"):
+        here, there = (copy.root / "data/sweeps/grid" / name for copy in (on_one_machine, project))
+        assert here.read_bytes() == there.read_bytes(), name
+    assert_tracked(project, epochs(project, "grid"))
+
+
+@pytest.mark.parametrize("epochs_done", [1, SEARCH["fixed"]["train.epochs"]])
+def test_a_search_that_was_killed_goes_on(project, epochs_done):
+    define(project, "search", SEARCH)
+    sweep = begin(project, "search")
+    wait_for(lambda: under_way(project, "search", epochs_done) >= 1, sweep)
+    os.kill(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    finish(project, begin(project, "search"))
+    history = epochs(project, "search")
+    assert history.trial.nunique() == SEARCH["search"]["trials"]
+    lasted = history.groupby("trial").epoch.agg(["size", "max"])
+    assert (lasted["size"] == lasted["max"]).all()
+    assert lasted["max"].max() == SEARCH["fixed"]["train.epochs"]
+    assert lasted["max"].min() < SEARCH["fixed"]["train.epochs"], "none was stopped"
+    assert_tracked(project, history)
+    printed = finish(project, begin(project, "search"))  # all is done: it is shown again
+    assert "dvc exp run --set-param train.epochs=12" in printed
+    params.override(
+        project.root / "params.yaml",
+        YAML(typ="safe").load(project.root / "data/sweeps/search/best.yaml"),
+    )

@@ -1,0 +1,88 @@
+"""What a person looks at: the pages of MLflow and of DVC."""
+
+import re
+
+import pytest
+import requests
+from conftest import Copy, serving
+
+from sentiment.report import figures
+
+
+@pytest.mark.slow
+def test_a_project_that_has_moved_is_looked_at_with_its_figures(project, tmp_path):
+    metrics = project.metrics
+    moved = Copy(project.root.rename(tmp_path / "moved"))
+    with serving(moved, "scripts.ui", health="/health") as address:
+        api = f"{address}/api/2.0/mlflow"
+        by_name = {"experiment_name": "sentiment-sample"}
+        found = requests.get(f"{api}/experiments/get-by-name", by_name, timeout=60).json()
+        query = {
+            "experiment_ids": [found["experiment"]["experiment_id"]],
+            "filter": "tags.result = 'comparison'",
+        }
+        (run,) = requests.post(f"{api}/runs/search", json=query, timeout=60).json()["runs"]
+        scores = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+        assert scores["recurrent.test.accuracy"] == metrics["recurrent"]["test"]["accuracy"]
+        figure = {"run_uuid": run["info"]["run_id"], "path": "figures/roc.png"}
+        answer = requests.get(f"{address}/get-artifact", figure, timeout=60)
+        assert answer.content == (moved.root / "data/plots/roc.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_runs_are_seen_in_a_browser(project, browser):
+    measured = project.metrics["recurrent"]["test"]["log_loss"]
+    with serving(project, "scripts.ui", health="/health") as address:
+        page, asked = browser.new_page(viewport={"width": 1400, "height": 900}), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.set_default_timeout(120_000)
+        printed = re.search(r"The runs: (\S+)", (project.root / "server.log").read_text())
+        page.goto(printed[1])
+        page.get_by_role("link", name="comparison").click()
+        for below in ("baseline", "recurrent"):
+            page.get_by_role("link", name=below, exact=True).wait_for()
+        page.get_by_role("link", name="recurrent", exact=True).click()
+        page.get_by_role("heading", name="recurrent", exact=True).wait_for()
+        # The table is filled in by and by: the models of a metric come after its value.
+        row = page.get_by_role("row").filter(has_text="recurrent.test.log_loss")
+        row.filter(has_text=str(measured)[:8]).wait_for()
+        _, value, *_ = row.inner_text().split()
+        assert float(value) == pytest.approx(measured, rel=1e-4)
+        page.close()
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+# DVC's pages take Vega from the network, which the tests have not: what they give it is looked at.
+VEGA = "window.vegaEmbed = (place, plot) => (window.drawn ??= {})[place] = plot"
+
+
+@pytest.mark.slow
+def test_dvc_s_page_has_the_same_plots_under_the_same_names(project, browser):
+    project.dvc("plots", "show", "--out", "plots")
+    page, complaints = browser.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.route(
+        lambda url: url.startswith("https://"),
+        lambda route: route.fulfill(body=VEGA, content_type="text/javascript"),
+    )
+    page.goto((project.root / "plots/index.html").as_uri())
+    drawn = page.evaluate("drawn")
+    images = page.evaluate("[...document.images].map(i => [i.src, i.naturalWidth])")
+    page.close()
+
+    assert complaints == []
+    fields = {
+        place: {row["field"] for row in plot["data"]["values"]} for place, plot in drawn.items()
+    }
+    assert fields == {
+        "#loss": {"loss", "val_loss"},
+        "#accuracy": {"accuracy", "val_accuracy"},
+        "#ROC": set(figures.MODELS),
+        "#precision_and_recall": set(figures.MODELS),
+        "#calibration": set(figures.MODELS),
+    }
+    assert [src.rpartition("plots_")[2] for src, width in images if width] == [
+        "confusion.png",
+        "lengths.png",
+    ]
