@@ -5,7 +5,15 @@ import reprlib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -23,6 +31,13 @@ class Section(BaseModel):
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+def _name_or_number(column: object) -> object:
+    if not ((isinstance(column, str) and column) or (type(column) is int and column > 0)):
+        raise PydanticCustomError("column", "should be a name, or a number from 1")
+    return column
+
+
+Column = Annotated[str | int, BeforeValidator(_name_or_number)]  # a number: there is no header
 
 
 class Fetch(Section):
@@ -30,12 +45,33 @@ class Fetch(Section):
 
     seed: Seed
     source: str = Field(min_length=1)
-    text_column: str
-    label_column: str
+    text_column: Column
+    label_column: Column
     positive_label: bool | int | float | str | None
-    split_column: str | None
+    split_column: Column | None
     test_size: float = Field(gt=0, lt=1)
+    encoding: str | None
+    quotes: Literal["doubled", "escaped", "plain"] | None
     unlabelled: bool
+
+    @field_validator("label_column", "split_column")
+    @classmethod
+    def _like_the_first(cls, column: Column | None, others: ValidationInfo) -> Column | None:
+        first = others.data.get("text_column")
+        if None not in (column, first) and type(column) is not type(first):
+            raise PydanticCustomError(
+                "columns", "should be a name if text_column is one, or else a number"
+            )
+        return column
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        try:
+            "".encode("utf-8" if encoding is None else encoding)
+        except (LookupError, ValueError):
+            raise PydanticCustomError("encoding", "should be an encoding, such as cp1252") from None
+        return encoding
 
     @field_validator("unlabelled")
     @classmethod
@@ -45,6 +81,22 @@ class Fetch(Section):
                 "no_unlabelled", "should be false: only imdb has such reviews"
             )
         return unlabelled
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The columns that are read, by the parameter that names each."""
+        names = ("text_column", "label_column", "split_column")
+        return {name: column for name in names if (column := getattr(self, name)) is not None}
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the columns have names."""
+        return isinstance(self.text_column, str)
+
+    @property
+    def tokenizer(self) -> Literal["keras", "unicode"]:
+        """How texts are split into words: the built-in reviews' as Keras splits IMDB's."""
+        return "keras" if self.source in ("imdb", "sample") else "unicode"
 
 
 class Pad(Section):

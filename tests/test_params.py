@@ -1,4 +1,5 @@
 import re
+import shutil
 from functools import reduce
 from io import StringIO
 from operator import getitem
@@ -140,6 +141,11 @@ def test_dvc_reads_the_same_values(tmp_path, read):
         ),
         ("fetch.source", "7", "fetch.source = 7: input should be a valid string"),
         ("fetch.test_size", "1.0", "fetch.test_size = 1.0: input should be less than 1"),
+        ("fetch.text_column", "0", "fetch.text_column = 0: should be a name, or a number from 1"),
+        ("fetch.text_column", "true", "fetch.text_column = True: should be a name, or a number"),
+        ("fetch.label_column", "2", "fetch.label_column = 2: should be a name if text_column is"),
+        ("fetch.encoding", "klingon", "fetch.encoding = 'klingon': should be an encoding, such as"),
+        ("fetch.quotes", "single", "fetch.quotes = 'single': input should be 'doubled', 'escaped'"),
         ("pad.padding", "", "pad.padding = None: input should be 'pre' or 'post'"),
         ("pad.skip_top", "10000", "pad.skip_top = 10000: should be less than num_words"),
         ("baseline.words.C", "[]", "baseline.words.C = []: tuple should have at least 1 item"),
@@ -276,3 +282,22 @@ def test_each_recipe_is_valid(tmp_path, path):
 def test_an_unknown_recipe_is_told_which_there_are():
     with pytest.raises(UserError, match=r"no recipe 'cake'; there are: .*sample"):
         params.recipe("cake")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "reviews/mine (1).csv",
+        "reviews/мои.csv",
+        "~/mine.csv",
+        "https://example.org/export?format=csv&gid=0",
+        "reviews/*.csv",
+    ],
+)
+def test_dvc_takes_any_source_within_quotes(tmp_path, source):
+    """As docs/your-own-reviews.md has it: `--set-param "fetch.source='...'"`."""
+    from dvc.utils.hydra import apply_overrides
+
+    path = shutil.copy("params.yaml", tmp_path)
+    apply_overrides(Path(path), [f"fetch.source='{source}'"])
+    assert params.read(path).fetch.source == source
