@@ -14,7 +14,7 @@ from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 from sentiment.models import NETWORK, SAVED
 from sentiment.paths import ENCODER
-from sentiment.text import Encoder, split_words
+from sentiment.text import Encoder, clean, decode, split_words
 
 
 def main() -> None:
@@ -74,10 +74,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read_text(arguments: argparse.Namespace) -> str:
-    """Return the text that the arguments name.
+    """Return the text that the arguments name, in the form that models are asked about.
 
     Raises:
-        UserError: if it is not UTF-8.
+        UserError: if it is neither UTF-8 nor marked as other Unicode.
     """
     if arguments.file:
         content, where = arguments.file.read_bytes(), str(arguments.file)
@@ -86,7 +86,7 @@ def read_text(arguments: argparse.Namespace) -> str:
     else:
         content, where = arguments.text.encode(errors="surrogateescape"), "the review"
     try:
-        return content.decode()
+        return clean(decode(content))
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8: {error}. Convert it first.") from None
 
@@ -97,7 +97,7 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
         answers = {arguments.model: by_registered(arguments.model, text)}
     else:
         answers = by_workspace(text)
-    words = split_words(text)
+    words = split_words(text, "unicode")
     if arguments.json:
         print(json.dumps({"words": len(words), "probability": answers}, indent=2))
         return
@@ -173,6 +173,8 @@ def print_trace(text: str, arguments: argparse.Namespace) -> None:
     In a terminal, the words are coloured; elsewhere each has a line of its own.
     """
     words, beliefs = trace(text)
+    if not words and not arguments.json:
+        print("The network knows none of the words: there is nothing to trace.")
     if arguments.figure:
         from sentiment.report import figures
 

@@ -5,6 +5,7 @@
 
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,9 @@ from sentiment.text import Encoder, read_word_index
 
 
 def main() -> None:
-    settings = params.read().pad
-    encoder = Encoder(
-        read_word_index(paths.WORD_INDEX), **settings.model_dump(exclude={"validation_split"})
-    )
+    tokenizer, settings = params.read().fetch.tokenizer, params.read().pad
+    options = settings.model_dump(exclude={"validation_split"})
+    encoder = Encoder(read_word_index(paths.WORD_INDEX), **options, tokenizer=tokenizer)
     sizes = facts.count_splits(paths.REVIEWS)
     encode = partial(facts.encode_group, Path(paths.REVIEWS).resolve(), encoder)
     groups = [(number,) for number in range(pq.read_metadata(paths.REVIEWS).num_row_groups)]
@@ -52,6 +52,17 @@ def main() -> None:
     for split, size in sizes.items():
         if size:
             print(f"x_{split}: {size:,} reviews x {settings.maxlen} steps")
+            warn_of_unknown_words(encoder, split)
+
+
+def warn_of_unknown_words(encoder: Encoder, split: str) -> None:
+    """Say so if the network would know less than half of the words, by the first of the reviews."""
+    known = encoder.share_known(islice(splits.texts(split), streams.ROW_GROUP))
+    if known < 0.5:
+        print(
+            f"note: the network knows only {known:.0%} of the words in the {split} reviews. More "
+            "reviews would help, or a larger pad.num_words."
+        )
 
 
 if __name__ == "__main__":

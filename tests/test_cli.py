@@ -63,7 +63,8 @@ def test_a_text_comes_from_an_argument_a_file_or_standard_input(sentiment, tmp_p
         (" \n!? ", 0),
         ("xyzzy qwertz", 2),
         ("superb " * 100_000, 100_000),
-        ("\x1b[31msuperb\x00\x07", 2),
+        ("\x1b[31msuperb\x00\x07", 1),
+        ("味道很好", 2),
     ],
 )
 def test_any_text_has_an_answer(sentiment, text, words):
@@ -71,6 +72,28 @@ def test_any_text_has_an_answer(sentiment, text, words):
     assert said["words"] == words
     assert all(0 <= probability <= 1 for probability in said["probability"].values())
     assert ("holds no words" in sentiment("-", stdin=text.encode())) == (words == 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"It was dull,\r\nnot superb.",
+        "It was\N{NO-BREAK SPACE}dull,\N{LINE SEPARATOR}not superb.".encode(),
+        "It was dull,\nnot superb.".encode("utf-8-sig"),
+        "It was dull,\r\nnot superb.".encode("utf-16"),
+    ],
+)
+def test_texts_that_look_the_same_have_the_same_answer(sentiment, tmp_path, content):
+    said = sentiment("--json", "It was dull,\nnot superb.")
+    (tmp_path / "review.txt").write_bytes(content)
+    assert sentiment("--json", "--file", str(tmp_path / "review.txt")) == said
+    assert sentiment("--json", "-", stdin=content) == said
+
+
+def test_a_trace_of_no_known_word_says_so(sentiment):
+    for text in ("", "xyzzy qwertz"):
+        assert sentiment("--trace", text).startswith("The network knows none of the words")
+        assert json.loads(sentiment("--trace", "--json", text)) == []
 
 
 def test_a_text_that_is_not_utf8_is_told(sentiment, tmp_path):

@@ -17,10 +17,14 @@ from sentiment.text import (
     START,
     Encoder,
     has_negation,
+    clean,
+    decode,
+    find_words,
     pad_sequences,
     rank_words,
     read_word_index,
     split_words,
+    unicode_tokens,
 )
 
 SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n '
@@ -68,6 +72,131 @@ def test_words_of_any_text(text):
 def test_splitting_again_changes_nothing(text):
     words = split_words(text)
     assert split_words(" ".join(words)) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        (" \t\n.,;", []),
+        ("The FILM", ["the", "film"]),
+        ("École ÉTÉ été", ["école", "été", "été"]),
+        ("it's 'quoted' don't", ["it's", "quoted", "don't"]),
+        ("good.<br /><BR/>Bad", ["good", "bad"]),
+        ("well-made 3.5 10/10!", ["well", "made", "3.5", "10", "10"]),
+        ("no\N{NO-BREAK SPACE}break\N{EM DASH}dash", ["no", "break", "dash"]),
+        ("\N{LEFT DOUBLE QUOTATION MARK}lovely\N{RIGHT DOUBLE QUOTATION MARK}", ["lovely"]),
+        ("ОТЛИЧНО, тепло", ["отлично", "тепло"]),
+        ("味道很好。服务热情", ["味道", "很好", "服务", "热情"]),
+        ("とても美味しかった", ["とても", "美味", "しか", "っ", "た"]),
+        ("อาหารอร่อยมาก", ["อาหาร", "อร่อย", "มาก"]),
+        ("한국어 좋아요", ["한국어", "좋아요"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("GROẞ groß", ["gross", "gross"]),
+        ("\N{LATIN SMALL LIGATURE FI}lm", ["film"]),
+        ("good \N{THUMBS UP SIGN}", ["good", "\N{THUMBS UP SIGN}"]),
+    ],
+)
+def test_words_of_any_script(text, words):
+    assert split_words(text, "unicode") == words
+
+
+@patient
+@given(texts.map(clean))
+@pytest.mark.parametrize("tokenizer", ["keras", "unicode"])
+def test_words_are_found_where_they_are(tokenizer, text):
+    found = find_words(text, tokenizer)
+    assert [token.word for token in found] == split_words(text, tokenizer)
+    ends = [0, *(place for token in found for place in (token.start, token.end)), len(text)]
+    assert ends == sorted(ends)
+    for word, start, end in found:
+        assert [word] == split_words(text[start:end], tokenizer) or tokenizer == "unicode"
+
+
+GOOD_FILM = "It's good,\nthe film"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It's good,\r\nthe film",
+        "It's good,\rthe film",
+        "It's good,\x85the film",
+        "It's good,\N{LINE SEPARATOR}the film",
+        "It's good,\N{PARAGRAPH SEPARATOR}the film",
+        "\ufeffIt's good,\nthe film",
+        "It's\N{NO-BREAK SPACE}good,\nthe\N{NARROW NO-BREAK SPACE}film",
+        "It's\N{IDEOGRAPHIC SPACE}good,\nthe\N{THIN SPACE}film",
+        "It's\0good,\nthe\x1ffilm",
+        "It's go\N{ZERO WIDTH SPACE}od,\nthe\N{WORD JOINER} film",
+        "It's go\N{SOFT HYPHEN}od,\nthe film\N{ZERO WIDTH NON-JOINER}",
+        "It\N{RIGHT SINGLE QUOTATION MARK}s good,\nthe film",
+    ],
+)
+def test_texts_that_look_the_same_are_cleaned_to_the_same(text):
+    assert clean(text) == GOOD_FILM
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("\N{LEFT DOUBLE QUOTATION MARK}a\N{EM DASH}b\N{HORIZONTAL ELLIPSIS}", '"a-b...'),
+        ("\ud83d\ude00 \ud800", "\N{GRINNING FACE} \N{REPLACEMENT CHARACTER}"),
+        ("می\N{ZERO WIDTH NON-JOINER}خواهم", "می\N{ZERO WIDTH NON-JOINER}خواهم"),
+        ("\tone\ttwo\n", "\tone\ttwo\n"),
+    ],
+)
+def test_what_cleaning_changes(text, cleaned):
+    assert clean(text) == cleaned
+
+
+@patient
+@given(texts)
+def test_cleaning_again_changes_nothing(text):
+    cleaned = clean(text)
+    assert clean(cleaned) == cleaned
+    assert cleaned.encode().decode() == cleaned
+
+
+@patient
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("\t\n")))
+def test_plain_texts_stay_as_they_are(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_bytes_are_decoded_by_their_mark(encoding):
+    assert decode("naïve".encode(encoding)) == "naïve"
+
+
+@patient
+@given(texts.map(clean))
+def test_tokens_of_any_text_are_its_own(text):
+    assert all(token.word and token.word == token.word.strip() for token in unicode_tokens(text))
+
+
+def test_an_encoder_of_an_earlier_version_splits_as_keras_does(tmp_path):
+    path = tmp_path / "encoder.json"
+    encoder().save(path)
+    saved = json.loads(path.read_text())
+    del saved["tokenizer"]
+    path.write_text(json.dumps(saved))
+    assert Encoder.load(path) == encoder()
+
+
+def test_an_encoder_splits_as_its_word_index_was_made():
+    coder = encoder(tokenizer="unicode")
+    assert coder.sequence("THE\N{NO-BREAK SPACE}film\N{EM DASH}last") == [START, 4, 5, 10]
+    assert Encoder(coder.word_index, 11, 0, 4, "pre", "pre").sequence("film\N{EM DASH}last") == [1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "share"),
+    [([], 1), ([""], 1), (["the film"], 1), (["The film last xyzzy", ""], 0.5), (["xyzzy"], 0)],
+)
+def test_the_share_of_known_words(texts, share):
+    assert encoder(num_words=10).share_known(texts) == share  # "last" is beyond num_words
 
 
 def test_words_are_ranked_by_frequency_and_equals_by_first_appearance():
@@ -166,12 +295,12 @@ ends = st.sampled_from(["pre", "post"])
     ends,
 )
 def test_padding_is_that_of_keras_on_anything(sequences, maxlen, padding, truncating):
-    from keras import utils
+    from keras.utils import pad_sequences as by_keras
 
     ours = pad_sequences(sequences, maxlen, padding, truncating)
-    keras = utils.pad_sequences(sequences, maxlen, padding=padding, truncating=truncating)
-    assert ours.dtype == keras.dtype
-    np.testing.assert_array_equal(ours, keras)
+    theirs = by_keras(sequences, maxlen, padding=padding, truncating=truncating)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_an_encoder_is_the_same_after_saving(tmp_path):

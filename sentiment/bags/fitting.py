@@ -51,6 +51,7 @@ def fit(settings: Params, seed: int, texts: dict[str, Dataset]) -> Bags:
     words, of_words = choose_regularisation(settings.baseline.words.C, build, *rows)
 
     options = settings.baseline.ngrams.model_dump(exclude={"C"})
+    options["unicode_words"] = settings.fetch.tokenizer == "unicode"
     build = partial(build_bag_of_ngrams, seed=seed, **options)
     ngrams, of_ngrams = choose_regularisation(
         settings.baseline.ngrams.C, build, texts["train"], texts["validation"]

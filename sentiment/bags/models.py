@@ -18,8 +18,10 @@ from sklearn.svm import LinearSVC
 from sentiment import files
 from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
 from sentiment.data.splits import Dataset
+from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 
+FOLDS = 5  # of the reviews on which the probabilities of an SVM are calibrated
 TRUSTED = [
     "sentiment.bags.vectorizers.TokenCounts",
     "sentiment.bags.vectorizers.NgramCounts",
@@ -49,6 +51,7 @@ def build_bag_of_ngrams(
     min_df: int,
     binary: bool,
     punctuation: bool,
+    unicode_words: bool,
     naive_bayes: bool,
     tfidf: bool,
     classifier: str,
@@ -58,14 +61,15 @@ def build_bag_of_ngrams(
 
     Args:
         C: Inverse strength of the L2 regularisation.
-        ngram_range: As for `NgramCounts`; so are `min_df`, `binary` and `punctuation`.
+        ngram_range: As for `NgramCounts`; so are `min_df`, `binary`, `punctuation` and
+            `unicode_words`.
         naive_bayes: Whether to weight n-grams by their log-count ratio.
         tfidf: Whether to weight them by inverse document frequency, rows scaled to unit length.
         classifier: `logistic` regression or linear `svm`, its probabilities by Platt's scaling.
         seed: Of the order in which the solver takes the reviews.
     """
     steps = {
-        "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation),
+        "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation, unicode_words),
         "naive_bayes": NaiveBayesWeights() if naive_bayes else None,
         "tfidf": TfidfTransformer() if tfidf else None,
         "classifier": _classifier(classifier, C, seed),
@@ -78,7 +82,7 @@ def _classifier(name: str, C: float, seed: int) -> BaseEstimator:
     dual = {"C": C, "dual": True, "tol": 0.1, "max_iter": 1000, "random_state": seed}
     if name == "logistic":
         return LogisticRegression(solver="liblinear", **dual)
-    return CalibratedClassifierCV(LinearSVC(**dual), ensemble=False)
+    return CalibratedClassifierCV(LinearSVC(**dual), cv=FOLDS, ensemble=False)
 
 
 def choose_regularisation(
@@ -96,7 +100,11 @@ def choose_regularisation(
         build: Returns the unfitted model of a given C.
         fitted_on: The rows or texts to fit on.
         chosen_on: Those to choose C on.
+
+    Raises:
+        UserError: if there are too few reviews to learn from.
     """
+    _check_labels(fitted_on.y, chosen_on.y, build(candidates[0])[-1])
     features = build(candidates[0])[:-1]
     X, unseen = features.fit_transform(*fitted_on), features.transform(chosen_on.x)
     classifiers = {C: build(C)[-1].fit(X, fitted_on.y) for C in candidates}
@@ -106,6 +114,20 @@ def choose_regularisation(
     )
     best = classifiers[scores["log_loss"].idxmin()]
     return Pipeline([*features.steps, ("classifier", best)]), scores
+
+
+def _check_labels(y_fit: np.ndarray, y_validation: np.ndarray, classifier: BaseEstimator) -> None:
+    for purpose, y in (("fit on", y_fit), ("validate with", y_validation)):
+        if len(np.unique(y)) < 2:
+            raise UserError(
+                f"the {len(y):,} reviews to {purpose} have one label: change validation_split, or "
+                "add reviews"
+            )
+    if isinstance(classifier, CalibratedClassifierCV) and np.bincount(y_fit).min() < FOLDS:
+        raise UserError(
+            f"baseline.ngrams.classifier = svm needs {FOLDS} reviews of each label to fit on: add "
+            "reviews, or set it to logistic"
+        )
 
 
 def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:

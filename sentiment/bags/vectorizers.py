@@ -13,7 +13,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.sparsefuncs import inplace_csr_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sentiment.text import OOV
+from sentiment.errors import UserError
+from sentiment.text import OOV, split_words, unicode_tokens
 
 _TOKEN = re.compile(r"[\w']+|[^\w\s]")  # a word, apostrophes included, or one punctuation mark
 _WORD = re.compile(r"[\w']+")
@@ -55,6 +56,8 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         min_df: In how many texts an n-gram has to occur.
         binary: Whether to tell only if an n-gram occurs, not how often.
         punctuation: Whether each punctuation mark is a token, or none is.
+        unicode_words: Whether words and marks are those of Unicode, which finds them in any script,
+            rather than runs of letters, digits and apostrophes, and what is between them.
 
     Attributes:
         vocabularies_: For n = 1, 2, ...: the sorted keys of the frequent n-grams. A token's key is
@@ -70,17 +73,19 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         min_df: int = 1,
         binary: bool = False,
         punctuation: bool = False,
+        unicode_words: bool = False,
     ):
         self.ngram_range = ngram_range
         self.min_df = min_df
         self.binary = binary
         self.punctuation = punctuation
+        self.unicode_words = unicode_words
 
     def fit(self, texts: Iterable[str], y=None):
         """Find the frequent n-grams of `texts`.
 
         Raises:
-            ValueError: if there are none.
+            UserError: if there are none.
         """
         self.fit_transform(texts)
         return self
@@ -90,7 +95,10 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         self.vocabularies_ = []
         counts = self._transform(texts, learn=True)
         if not len(self.vocabularies_[0]):
-            raise ValueError(f"no token occurs in {self.min_df} texts")
+            raise UserError(
+                f"no word occurs in {self.min_df} of the {counts.shape[0]:,} reviews to fit on: "
+                "add reviews, or set baseline.ngrams.min_df to less"
+            )
         self.document_frequency_ = np.bincount(counts.indices, minlength=counts.shape[1])
         self.texts_ = counts.shape[0]
         return counts
@@ -124,13 +132,18 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         """Return all tokens in one array, the text that each is from, and the number of texts."""
         if isinstance(texts, str):
             raise ValueError("texts is one string: put it into a list")
-        find = (_TOKEN if self.punctuation else _WORD).findall
         # Interned: a token that occurs a million times is one string in memory.
-        split = [
-            [*map(intern, find(text.replace(_LINE_BREAK, " ").lower())), _END] for text in texts
-        ]
+        split = [[*map(intern, self._tokens(text)), _END] for text in texts]
         rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
         return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
+
+    def _tokens(self, text: str) -> list[str]:
+        if not self.unicode_words:
+            find = (_TOKEN if self.punctuation else _WORD).findall
+            return find(text.replace(_LINE_BREAK, " ").lower())
+        if self.punctuation:
+            return [token.word for token in unicode_tokens(text)]
+        return split_words(text, "unicode")
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Return the n-grams in the order of the columns, tokens joined by spaces."""

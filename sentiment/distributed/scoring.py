@@ -13,7 +13,7 @@ from sentiment import files, prediction
 from sentiment.data import streams
 from sentiment.distributed import cluster
 from sentiment.errors import UserError
-from sentiment.text import Encoder
+from sentiment.text import Encoder, clean
 
 ADDED = [pa.field("label", pa.string()), pa.field("probability", pa.float64())]
 
@@ -94,7 +94,7 @@ def score_file(
             if texts.null_count:
                 row = done + np.argmax(texts.is_null().to_numpy(zero_copy_only=False))
                 raise UserError(f"{source}: row {row}, counted from 0, has no text")
-            texts = texts.to_pylist()
+            texts = [clean(text) for text in texts.to_pylist()]
             probability = probabilities(texts, encode(texts)).astype(float)
             labels = prediction.label_names(probability)
             columns = [*batch.columns, pa.array(labels), pa.array(probability)]

@@ -1,12 +1,11 @@
 """How a network reads a review: its hidden state and its probability after each word."""
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from sentiment.rnn.backend import keras, tf
-from sentiment.text import OOV, Encoder, split_words
+from sentiment.text import OOV, Encoder, find_words
 
 
 class StateTrace(NamedTuple):
@@ -110,12 +109,8 @@ def locate_words(encoder: Encoder, text: str) -> list[Word]:
     kept = min(len(sequence), encoder.maxlen)
     cut = len(sequence) - kept if encoder.truncating == "pre" else 0
     padding = encoder.maxlen - kept if encoder.padding == "pre" else 0
-    lowered = re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), text)
-
-    found, end, position = [], 0, 0  # position 0 of the sequence is START
-    for word in split_words(text):
-        start = lowered.index(word, end)
-        end = start + len(word)
+    found, position = [], 0  # position 0 of the sequence is START
+    for word, start, end in find_words(text, encoder.tokenizer):
         step, known = None, False
         if word in encoder.word_index:
             position += 1

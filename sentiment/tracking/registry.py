@@ -18,8 +18,9 @@ CHAMPION = "champion"
 MODEL, MD5 = "model", "md5"  # tags of a version; those that follow only a champion has
 ROWS, ACCURACY = "validation.rows", "validation.accuracy"
 
-SERVED_WITH = ("keras", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "requests",
-               "ruamel.yaml", "scikit-learn", "scipy", "skops", "tensorflow")  # fmt: skip
+SERVED_WITH = ("icu4py", "keras", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic",
+               "requests", "ruamel.yaml", "scikit-learn", "scipy", "skops",
+               "tensorflow")  # fmt: skip
 TEXT_TO_LABEL = ModelSignature(
     inputs=Schema([ColSpec("string", "text")]),
     outputs=Schema([ColSpec("string", "label"), ColSpec("double", "probability")]),

@@ -4,7 +4,7 @@ import mlflow
 import pandas as pd
 
 from sentiment import prediction
-from sentiment.text import Encoder
+from sentiment.text import Encoder, clean
 
 
 class TextClassifier(mlflow.pyfunc.PythonModel):
@@ -17,7 +17,7 @@ class TextClassifier(mlflow.pyfunc.PythonModel):
 
     def predict(self, context, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return label and probability of each row's `text`; the probability is of `positive`."""
-        texts = model_input["text"].tolist()
+        texts = [clean(text) for text in model_input["text"]]
         probability = self._predict(texts, self._encoder.rows(texts)).astype(float)
         labels = prediction.label_names(probability)
         return pd.DataFrame({"label": labels, "probability": probability})

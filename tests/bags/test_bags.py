@@ -23,6 +23,7 @@ from sentiment.bags.models import (
 )
 from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
 from sentiment.data.splits import Dataset
+from sentiment.errors import UserError
 
 TEXTS = [
     "A good film, a very good film!",
@@ -37,6 +38,7 @@ OPTIONS = {
     "min_df": 1,
     "binary": True,
     "punctuation": True,
+    "unicode_words": False,
     "naive_bayes": True,
     "tfidf": True,
     "classifier": "logistic",
@@ -104,8 +106,35 @@ def test_one_string_is_refused():
 
 
 def test_texts_without_a_frequent_token_are_refused():
-    with pytest.raises(ValueError, match="no token occurs in 3 texts"):
+    with pytest.raises(UserError, match=r"no word occurs in 3 of the 2 reviews .*min_df to less"):
         NgramCounts(min_df=3).fit(["a b", "a c"])
+
+
+@pytest.mark.parametrize("punctuation", [False, True])
+def test_tokens_of_any_script_are_those_of_unicode(punctuation):
+    texts = [
+        "味道很好\N{FULLWIDTH COMMA}ОТЛИЧНО",
+        "\N{LEFT DOUBLE QUOTATION MARK}Good\N{RIGHT DOUBLE QUOTATION MARK}",
+    ]
+    counts = NgramCounts(punctuation=punctuation, unicode_words=True).fit(texts)
+    words = {"味道", "很好", "отлично", "good"}
+    marks = {",", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"}
+    assert set(counts.get_feature_names_out()) == (words | marks if punctuation else words)
+
+
+@pytest.mark.parametrize(
+    ("fit", "validation", "classifier", "told"),
+    [
+        ([1, 1, 1, 1], [0, 1], "logistic", "the 4 reviews to fit on have one label: change"),
+        ([0, 1, 0, 1], [1, 1], "logistic", "the 2 reviews to validate with have one label"),
+        ([0, 1, 0, 1], [0, 1], "svm", "svm needs 5 reviews of each label to fit on"),
+    ],
+)
+def test_too_few_reviews_are_told(fit, validation, classifier, told):
+    build = partial(build_bag_of_ngrams, **OPTIONS | {"classifier": classifier})
+    rows = (Dataset(np.array(["good film"] * len(y)), np.array(y)) for y in (fit, validation))
+    with pytest.raises(UserError, match=told):
+        choose_regularisation((1.0,), build, *rows)
 
 
 @pytest.mark.parametrize("transformer", [NgramCounts(), NaiveBayesWeights()])
