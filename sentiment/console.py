@@ -1,6 +1,7 @@
 """How a script meets the person at the terminal: clear errors and exit codes."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,18 +9,30 @@ from typing import NoReturn
 
 from sentiment.errors import UserError
 
+BROKEN_PIPE = 141  # as a shell has it: 128 + SIGPIPE
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main` and leave the process with an exit code that tells what happened.
 
     0: done. 1: a `UserError`, or a file that could not be read or written; the message goes to
-    standard error, without a traceback. 130: interrupted from the keyboard. Any other exception
-    is a defect of ours and keeps its traceback.
+    standard error, without a traceback. 130: interrupted from the keyboard. 141: whoever read the
+    output, such as `head`, has had enough; nothing is said. Any other exception is a defect of ours
+    and keeps its traceback.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends nothing
     try:
-        main()
+        try:
+            main()
+        finally:
+            sys.stdout.flush()  # at the exit of Python it would be too late to catch a broken pipe
     except UserError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        if not _output_is_closed():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+        sys.exit(BROKEN_PIPE)
     except OSError as error:
         # Only what the operating system refused for a path: anything else is a defect.
         if error.filename is None and error.errno is None:
@@ -28,6 +41,13 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {where}{error.strerror}. Results of earlier runs are left as they were.")
     except KeyboardInterrupt:
         _leave_interrupted()
+
+
+def _output_is_closed() -> bool:
+    """Return whether nobody reads standard output any more; other pipes may have broken."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def expect_interrupts() -> None:

@@ -41,13 +41,48 @@ def test_what_main_does_is_done_and_the_exit_is_clean():
 
 def test_user_error_is_a_message_on_standard_error_without_traceback():
     finished = subprocess.run(
-        script("raise UserError('the archive is cut short: fetch it again')"),
+        script(
+            "from sentiment.errors import UserError\n"
+            "raise UserError('the archive is cut short: fetch it again')"
+        ),
         capture_output=True,
         text=True,
     )
     assert finished.returncode == 1
     assert finished.stderr == "error: the archive is cut short: fetch it again\n"
     assert finished.stdout == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_has_had_enough_ends_it_quietly(unbuffered, lines):
+    process = subprocess.Popen(
+        script(f"input()\nfor line in range({lines}):\n    print(line)"),
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()  # as head does
+    _, stderr = process.communicate(b"\n", timeout=60)
+    assert process.returncode == console.BROKEN_PIPE
+    assert stderr == b""
+
+
+def test_another_broken_pipe_is_a_defect():
+    finished = subprocess.run(script("raise BrokenPipeError('ours')"), capture_output=True)
+    assert finished.returncode == 1
+    assert b"BrokenPipeError: ours" in finished.stderr
+
+
+def test_what_a_terminal_cannot_show_is_escaped():
+    finished = subprocess.run(
+        script(r"print('caf\xe9 \ud800')"),
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == b"caf\\xe9 \\ud800\n"
 
 
 def test_keyboard_interrupt_is_a_calm_word_and_code_130():
