@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,13 +39,8 @@ def obtain(name: str, url: str, read: Callable[[Path], Content]) -> Content:
             failures.append(f"  {source}: {_reason(error)}")
             continue
         print(f"{name}: from {source}")
-        try:
+        with removed_if_refused(path, source) if "://" in source else nullcontext():
             return read(path)
-        except UserError as error:
-            if "://" not in source:
-                raise
-            path.unlink()  # or the next attempt would meet the same bytes
-            raise UserError(f"{source} gave no good copy, which was removed: {error}") from None
     raise UserError(
         f"{name} could not be had from any source:\n" + "\n".join(failures) + "\n"
         "Set IMDB_MIRROR to a directory or an address that holds a copy, "
@@ -64,6 +60,20 @@ def download(url: str) -> Path:
         raise UserError(f"{url} could not be had: {_reason(error)}") from None
     print(f"{url}: kept as {path}; delete that to have it downloaded again")
     return path
+
+
+@contextmanager
+def removed_if_refused(path: Path, source: str) -> Iterator[None]:
+    """Remove a download that is refused within the block: the next attempt asks the source again.
+
+    Raises:
+        UserError: as it was raised within the block, with the source.
+    """
+    try:
+        yield
+    except UserError as error:
+        path.unlink()
+        raise UserError(f"{source} gave no good copy, which was removed: {error}") from None
 
 
 def _sources(name: str, url: str) -> list[str]:

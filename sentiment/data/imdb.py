@@ -6,11 +6,13 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sentiment.data import download
 from sentiment.errors import UserError
 
 ARCHIVE = "aclImdb_v1.tar.gz"
@@ -38,6 +40,28 @@ _LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
 _LARGEST_ARCHIVE = 1_000_000_000  # bytes unpacked; the official one has about half
 _LARGEST_HEADER = 65_536  # bytes before a member: its names and other attributes
 _KERAS_SEED = 113
+
+
+def fetch_reviews(unlabelled: bool) -> pd.DataFrame:
+    """Return the reviews, from the first source that has them, as `in_keras_order` returns them.
+
+    Args:
+        unlabelled: Whether to have the unlabelled reviews too.
+
+    Raises:
+        UserError: if no source has them, or has others.
+    """
+    read = partial(read_archive, unlabelled=unlabelled)
+    return in_keras_order(download.obtain(ARCHIVE, URLS[ARCHIVE], read))
+
+
+def fetch_word_index() -> bytes:
+    """Return Keras's word index, from the first source that has it.
+
+    Raises:
+        UserError: if no source has it, or has another.
+    """
+    return download.obtain(WORD_INDEX, URLS[WORD_INDEX], read_word_index)
 
 
 def read_archive(path: Path | str, unlabelled: bool = False) -> dict[str, bytes]:

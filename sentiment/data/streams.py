@@ -12,6 +12,24 @@ BUFFER = 65_536  # bytes of a column read at a time
 ROW_GROUP = 2000  # reviews of a row group of Parquet, and in memory at a time
 
 
+def write(reviews: pd.DataFrame, path: Path | str) -> None:
+    """Write reviews as Parquet, in row groups."""
+    reviews.to_parquet(path, index=False, row_group_size=ROW_GROUP)
+
+
+def count(path: Path | str) -> dict[str, dict[str, int]]:
+    """Return how many reviews a Parquet file has of each split, and how many are positive."""
+    reviews = pd.read_parquet(path, columns=["split", "label"])
+    positive = (reviews["label"] == 1).groupby(reviews["split"], sort=False)
+    return positive.agg(reviews="size", positive="sum").to_dict("index")
+
+
+def training_texts(path: Path | str) -> Iterator[str]:
+    """Yield the texts of a Parquet file's training split, before any of it is for validation."""
+    for batch in stream(path, ["split", "text"]):
+        yield from batch["text"][batch["split"] == "train"]
+
+
 def stream(path: Path | str, columns: list[str]) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file of reviews in their order, up to ROW_GROUP at a time."""
     for batch in parquet_batches(path, ROW_GROUP, columns):

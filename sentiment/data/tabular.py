@@ -1,18 +1,14 @@
-"""Reviews of one's own: CSV, TSV, JSONL or Parquet files, checked, and divided into splits.
+"""Reviews of one's own: CSV, TSV, JSON Lines or Parquet, checked, and divided into splits.
 
 They are read once, as a stream: texts go to a scratch file and from there, in a shuffled order, to
 Parquet. What stays in memory is a few bytes for each review.
 """
 
-import csv
-import itertools
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,52 +18,29 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from sentiment.data import streams
+from sentiment.data.formats import label_name, printable
+from sentiment.data.readers import ReviewFile, Values, open_reviews
 from sentiment.errors import UserError
 from sentiment.params import Fetch
+from sentiment.text import clean
 
-FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 SPLITS = ("train", "test")
 GUESSED = (  # labels of which it is plain which one is positive: the second
     ("0", "1"),
     ("0.0", "1.0"),
+    ("0,0", "1,0"),
     ("-1", "1"),
+    ("0", "4"),  # of Sentiment140
     ("neg", "pos"),
     ("negative", "positive"),
     ("false", "true"),
 )
 LEAST = 10  # reviews of each label in each split
-LARGEST_REVIEW = 1_000_000  # characters: more are a quote that was never closed
 ROW = np.dtype("int32, int64, int8, bool, uint64, int64")
 ROW.names = ("file", "line", "label", "test", "digest", "end")
 SCHEMA = pa.schema(
     {"split": pa.string(), "label": pa.int8(), "id": pa.string(), "text": pa.string()}
 )
-
-Row = dict[str, object]
-
-
-def find(source: str) -> list[Path]:
-    """Return the files that a path, a folder or a pattern such as `reviews/*.csv` names, sorted.
-
-    Raises:
-        UserError: if there are none, or one of another format.
-    """
-    path = Path(source)
-    if path.is_dir():
-        paths = [file for file in path.iterdir() if file.suffix.lower() in FORMATS]
-    else:
-        pattern = str(path.relative_to(path.anchor))
-        paths = [path] if path.is_file() else Path(path.anchor).glob(pattern)
-    files = sorted(file for file in paths if file.is_file())
-    if not files:
-        raise UserError(
-            f"fetch.source = {source!r} is neither imdb nor sample, and there is no such file or "
-            f"folder of {', '.join(FORMATS)} files"
-        )
-    for file in files:
-        if file.suffix.lower() not in FORMATS:
-            raise UserError(f"{file} is none of {', '.join(FORMATS)}: convert or rename it")
-    return files
 
 
 @dataclass(frozen=True)
@@ -81,6 +54,7 @@ class Corpus:
             test split, a digest of its text, and where in `texts` this ends.
         labels: The two labels, the negative one first: their numbers are those of `rows`.
         has_splits: Whether the files say which reviews are for the test.
+        assumed: How each file was read: its format, encoding, separator and quotes.
     """
 
     texts: BinaryIO
@@ -88,6 +62,7 @@ class Corpus:
     rows: np.ndarray
     labels: list[str]
     has_splits: bool
+    assumed: dict[str, str]
 
     def divide(self, test_size: float, seed: int) -> tuple[dict[str, np.ndarray], int]:
         """Return the numbers of each split's reviews, and how many were dropped from training.
@@ -96,7 +71,7 @@ class Corpus:
         serve for validation. What is dropped has the very text of a test review.
 
         Args:
-            test_size: Of the reviews of each label, if the files have no splits.
+            test_size: The share of the reviews of each label, if the files have no splits.
             seed: Of the draw and of the order.
 
         Raises:
@@ -116,7 +91,8 @@ class Corpus:
                 if (found := int(np.count_nonzero(labels[rows] == number))) < LEAST:
                     raise UserError(
                         f"the {split} split has {found} reviews labelled {label!r}: at least "
-                        f"{LEAST} are needed. Add some, or change fetch.test_size or fetch.split_column."
+                        f"{LEAST} are needed. Add some, or change fetch.test_size or "
+                        "fetch.split_column."
                     )
         return splits, int(dropped.sum())
 
@@ -168,60 +144,52 @@ def read(paths: Sequence[Path], columns: Fetch, scratch: Path) -> Iterator[Corpu
         UserError: naming the file and the line of what is wrong, and what to do.
     """
     scratch.mkdir(parents=True, exist_ok=True)
+    files = [open_reviews(path, columns) for path in paths]
+    names = _names(paths)
     with tempfile.TemporaryFile(dir=scratch) as texts:
         numbers: dict[str, int] = {}  # of the labels, in the order in which they appear
-        rows = np.fromiter(_rows(paths, columns, texts, numbers), ROW)
+        rows = np.fromiter(_rows(files, columns, texts, numbers), ROW)
         texts.flush()
         labels = _negative_first(list(numbers), columns.positive_label)
         if labels != list(numbers):
             rows["label"] = 1 - rows["label"]
-        yield Corpus(texts, _names(paths), rows, labels, columns.split_column is not None)
+        assumed = {name: file.assumed for name, file in zip(names, files, strict=True)}
+        yield Corpus(texts, names, rows, labels, columns.split_column is not None, assumed)
 
 
 def _rows(
-    paths: Sequence[Path], columns: Fetch, texts: BinaryIO, numbers: dict[str, int]
+    files: Sequence[ReviewFile], columns: Fetch, texts: BinaryIO, numbers: dict[str, int]
 ) -> Iterator[tuple]:
     end = 0
-    for file, path in enumerate(paths):
-        for line, record in tqdm(_records(path), f"reading {path.name}", unit=" reviews"):
+    for number, file in enumerate(files):
+        for line, values in tqdm(file, f"reading {file.path.name}", unit=" reviews"):
             try:
-                text, label, test = _review(record, columns)
-                number = _number(label, numbers)
+                text, label, test = _review(values, columns)
+                label = _number(label, numbers)
                 end += texts.write(text.encode())
-            except UnicodeEncodeError:
-                fault = "the text is not UTF-8: save the file in that encoding"
-                raise UserError(f"{_place(path, line)}: {fault}") from None
             except UserError as error:
-                raise UserError(f"{_place(path, line)}: {error}") from None
-            yield file, line, number, test, streams.text_hash(text), end
+                raise UserError(f"{file.path}, {file.unit} {line}: {error}") from None
+            yield number, line, label, test, streams.text_hash(text), end
 
 
-def _review(record: Row, columns: Fetch) -> tuple[str, str, bool]:
-    """Return a record's text, its label, and whether it is of the test split."""
-    wanted = [
-        columns.text_column,
-        columns.label_column,
-        *([columns.split_column] if columns.split_column else []),
-    ]
-    for key, column in zip(("text", "label", "split"), wanted, strict=False):
-        if column not in record:
-            raise UserError(
-                f"no column {column!r} among {', '.join(map(repr, record))}: set fetch.{key}_column"
-            )
-    text, label, *split = (record[column] for column in wanted)
+def _review(values: Values, columns: Fetch) -> tuple[str, str, bool]:
+    """Return a review's text, its label, and whether it is of the test split."""
+    text, label, *split = values
+    if isinstance(text, str):
+        text = clean(text)
     if text is None or (isinstance(text, str) and not text.strip()):
         raise UserError(f"the {columns.text_column!r} is empty: remove the review, or mend it")
     if not isinstance(text, str):
         raise UserError(
             f"the {columns.text_column!r} is {text!r}, which is no text: set fetch.text_column"
         )
-    if not (named := name_of(label)):
+    if not (named := label_name(label)):
         raise UserError(f"the {columns.label_column!r} is empty: remove the review, or label it")
-    if split and name_of(split[0]) not in SPLITS:
+    if split and label_name(split[0]) not in SPLITS:
         raise UserError(
             f"the {columns.split_column!r} is {split[0]!r}: only train and test are known"
         )
-    return text, named, bool(split) and name_of(split[0]) == "test"
+    return text, named, bool(split) and label_name(split[0]) == "test"
 
 
 def _number(label: str, numbers: dict[str, int]) -> int:
@@ -232,11 +200,6 @@ def _number(label: str, numbers: dict[str, int]) -> int:
             "be told apart. Remove such reviews, or set fetch.label_column to another column."
         )
     return numbers.setdefault(label, len(numbers))
-
-
-def name_of(label: object) -> str:
-    """Return a label as it is compared: as text, in lower case, empty if there is none."""
-    return "" if label is None or label != label else str(label).strip().lower()
 
 
 def _negative_first(labels: list[str], positive: object) -> list[str]:
@@ -253,69 +216,12 @@ def _negative_first(labels: list[str], positive: object) -> list[str]:
         if known is None:
             raise UserError(f"which of {found} is positive? Set fetch.positive_label to it.")
         return list(known)
-    if name_of(positive) not in labels:
+    if label_name(positive) not in labels:
         raise UserError(f"fetch.positive_label = {positive!r} is no label: there are {found}")
-    return sorted(labels, key=lambda label: label == name_of(positive))
+    return sorted(labels, key=lambda label: label == label_name(positive))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Return what each file is called in ids: its name, or its path where names repeat."""
-    names = [path.name for path in paths]
-    return names if len(set(names)) == len(names) else list(map(str, paths))
-
-
-def _place(path: Path, line: int) -> str:
-    return f"{path}, {'row' if path.suffix.lower() == '.parquet' else 'line'} {line}"
-
-
-def _records(path: Path) -> Iterator[tuple[int, Row]]:
-    """Yield a file's records, and the line or row, from 1, that each begins at.
-
-    Bytes that are not UTF-8 become lone surrogates, which cannot be encoded again.
-    """
-    line = 0
-    try:
-        for line, record in _READERS[path.suffix.lower()](path):
-            yield line, record
-    except (csv.Error, ValueError, RecursionError, pa.ArrowException) as error:
-        raise UserError(f"{path} cannot be read after {_place(path, line)}: {error}") from None
-
-
-def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(LARGEST_REVIEW)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = csv.reader(file, delimiter=delimiter, strict=True)
-        header = next(rows, [])
-        line = rows.line_num
-        for row in rows:
-            if row and len(row) != len(header):
-                raise ValueError(f"{len(row)} fields, where the header has {len(header)}")
-            if row:
-                yield line + 1, dict(zip(header, row, strict=True))
-            line = rows.line_num
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for line, text in enumerate(file, start=1):
-            if text.strip():
-                record = json.loads(text)
-                if not isinstance(record, dict):
-                    raise ValueError(f"no JSON object: {text[:50]!r}")
-                yield line, record
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
-    numbers = itertools.count(1)
-    for batch in streams.parquet_batches(path, streams.ROW_GROUP):
-        for row in zip(*batch.columns, strict=True):
-            values = (value.as_py() for value in row)
-            yield next(numbers), dict(zip(batch.schema.names, values, strict=True))
-
-
-_READERS = {
-    ".csv": partial(_delimited, delimiter=","),
-    ".tsv": partial(_delimited, delimiter="\t"),
-    ".jsonl": _jsonl,
-    ".parquet": _parquet,
-}
+    names = [printable(Path(path.name)) for path in paths]
+    return names if len(set(names)) == len(names) else [*map(printable, paths)]

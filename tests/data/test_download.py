@@ -138,6 +138,22 @@ def test_an_address_that_gives_nothing_is_told(server, cache):
     assert files_in(cache) == []
 
 
+def test_what_is_refused_is_asked_for_again(server, cache):
+    server.answer = page
+    path = download.download(server.url)
+    with (
+        pytest.raises(UserError, match=rf"{server.url} gave no good copy, .* is no archive"),
+        download.removed_if_refused(path, server.url),
+    ):
+        verified(path)
+    assert files_in(cache) == []
+    server.answer = good
+    path = download.download(server.url)
+    with download.removed_if_refused(path, server.url):
+        assert verified(path) == CONTENT
+    assert files_in(cache) == [path.name]
+
+
 def test_a_server_that_fails_once_is_asked_again(server):
     server.answer = failing_once
     assert download.obtain(NAME, server.url, verified) == CONTENT

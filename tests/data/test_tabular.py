@@ -1,4 +1,5 @@
-import json
+import gzip
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment import params
-from sentiment.data import streams, tabular
+from sentiment.data import formats, streams, tabular
 from sentiment.errors import UserError
 
 FETCH = params.read("params.yaml").fetch
@@ -39,7 +40,7 @@ def fetched(paths: list[Path], tmp_path, seed: int = 1, **settings) -> pd.DataFr
     """The reviews as the pipeline gets them; `dropped` is among the table's attributes."""
     fetch = FETCH.model_copy(update=settings)
     with tabular.read(paths, fetch, tmp_path / "scratch") as reviews:
-        splits, dropped = reviews.divide(fetch.test_share, seed)
+        splits, dropped = reviews.divide(fetch.test_size, seed)
         reviews.write(tmp_path / "out.parquet", splits)
     assert list((tmp_path / "scratch").iterdir()) == []
     result = pd.read_parquet(tmp_path / "out.parquet")
@@ -47,7 +48,7 @@ def fetched(paths: list[Path], tmp_path, seed: int = 1, **settings) -> pd.DataFr
     return result
 
 
-@pytest.mark.parametrize("suffix", tabular.FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_every_format_gives_the_same_reviews(tmp_path, suffix):
     reviews = table()
     result = fetched([written(reviews, tmp_path / f"own{suffix}")], tmp_path)
@@ -75,9 +76,9 @@ def test_several_files_are_one_corpus(tmp_path):
     written(reviews[:20], folder / "a.csv")
     written(reviews[20:], folder / "b.jsonl")
     (folder / "README.md").write_text("no reviews")
-    assert tabular.find(str(folder)) == [folder / "a.csv", folder / "b.jsonl"]
-    assert tabular.find(str(folder / "*.csv")) == [folder / "a.csv"]
-    assert sorted(fetched(tabular.find(str(folder)), tmp_path).text) == sorted(reviews.text)
+    assert formats.find(str(folder)) == [folder / "a.csv", folder / "b.jsonl"]
+    assert formats.find(str(folder / "*.csv")) == [folder / "a.csv"]
+    assert sorted(fetched(formats.find(str(folder)), tmp_path).text) == sorted(reviews.text)
 
 
 def test_ids_differ_where_names_of_files_repeat(tmp_path):
@@ -85,16 +86,8 @@ def test_ids_differ_where_names_of_files_repeat(tmp_path):
     for name, part in (("a", reviews[:60]), ("b", reviews[60:])):
         (tmp_path / name).mkdir()
         written(part, tmp_path / name / "own.csv")
-    result = fetched(tabular.find(str(tmp_path / "*/own.csv")), tmp_path)
+    result = fetched(formats.find(str(tmp_path / "*/own.csv")), tmp_path)
     assert result.id.is_unique
-
-
-def test_what_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"'imbd' is neither imdb nor sample, and there is no such"):
-        tabular.find("imbd")
-    (tmp_path / "own.xlsx").touch()
-    with pytest.raises(UserError, match=r"own\.xlsx is none of \.csv, .*: convert or rename it"):
-        tabular.find(str(tmp_path / "own.xlsx"))
 
 
 def test_splits_are_drawn_by_the_seed_with_labels_in_proportion(tmp_path):
@@ -120,7 +113,7 @@ def test_the_last_training_rows_have_both_labels_in_proportion(tmp_path):
 def test_a_split_column_is_followed(tmp_path):
     reviews = table().assign(part=["train", "Test"] * 60)
     path = written(reviews, tmp_path / "own.csv")
-    result = fetched([path], tmp_path, split="part")
+    result = fetched([path], tmp_path, split_column="part")
     assert sorted(result.text[result.split == "test"]) == sorted(reviews.text[1::2])
 
 
@@ -128,7 +121,7 @@ def test_test_reviews_that_training_has_too_are_dropped_from_training(tmp_path):
     reviews = table().assign(part=["train", "test"] * 60)
     reviews.loc[0, "text"] = reviews.loc[2, "text"] = reviews.loc[1, "text"]
     reviews.loc[4, "text"] = reviews.loc[6, "text"]  # twice within training: both stay
-    result = fetched([written(reviews, tmp_path / "own.csv")], tmp_path, split="part")
+    result = fetched([written(reviews, tmp_path / "own.csv")], tmp_path, split_column="part")
     assert result.attrs["dropped"] == 2
     assert Counter(result.split) == {"train": 58, "test": 60}
     train, test = (set(result.text[result.split == split]) for split in ("train", "test"))
@@ -160,7 +153,7 @@ def test_the_positive_label_is_the_one_that_is_named(tmp_path, positive):
     reviews = table()
     reviews["label"] = reviews.label.map({"pos": "bad", "neg": "good"})
     path = written(reviews, tmp_path / "own.csv")
-    result = fetched([path], tmp_path, positive=positive)
+    result = fetched([path], tmp_path, positive_label=positive)
     assert set(result.text[result.label == 1]) == set(reviews.text[:60])
 
 
@@ -173,24 +166,31 @@ def change(row: int, column: str, value: object) -> pd.DataFrame:
 LABELLED = table().replace({"pos": "good", "neg": "bad"})
 
 
-@pytest.mark.parametrize("suffix", tabular.FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize(
     ("reviews", "settings", "told"),
     [
         (
             table(),
-            {"text": "x"},
-            r"no column 'x' among 'text', 'label', 'more': set fetch\.text",
+            {"text_column": "x"},
+            r"no column 'x' among 'text', 'label', 'more': set fetch\.text_column",
         ),
-        (table(), {"split": "part"}, r"no column 'part' among .*: set fetch\.split"),
+        (table(), {"split_column": "part"}, r"no column 'part' among .*: set fetch\.split"),
         (change(0, "text", " \n"), {}, r"the 'text' is empty: remove the review"),
         (change(0, "label", None), {}, r"the 'label' is empty: remove the review, or label it"),
         (change(99, "label", "mixed"), {}, r"'mixed' is a third label, beside 'pos' and 'neg'"),
         (table()[:60], {}, r"the reviews have 1 labels, \['pos'\]: two are needed"),
-        (table()[:0], {}, r"the reviews have 0 labels, \[\]: two are needed"),
-        (LABELLED, {}, r"which of 'good' and 'bad' is positive\? Set fetch\.positive to it"),
-        (LABELLED, {"positive": 1}, r"fetch\.positive = 1 is no label: there are 'good' and 'bad'"),
-        (table().assign(part="dev"), {"split": "part"}, r"the 'part' is 'dev': only train and"),
+        (LABELLED, {}, r"which of 'good' and 'bad' is positive\? Set fetch\.positive_label to it"),
+        (
+            LABELLED,
+            {"positive_label": 1},
+            r"fetch\.positive_label = 1 is no label: there are 'good' and 'bad'",
+        ),
+        (
+            table().assign(part="dev"),
+            {"split_column": "part"},
+            r"the 'part' is 'dev': only train and",
+        ),
         (table()[30:], {}, r"the test split has 6 reviews labelled 'pos': at least 10 are needed"),
     ],
 )
@@ -202,41 +202,99 @@ def test_what_is_wrong_is_told_with_its_row_and_what_to_do(
         fetched([path], tmp_path, **settings)
 
 
-@pytest.mark.parametrize(("suffix", "place"), [(".csv", "line 22"), (".jsonl", "line 11")])
-def test_bytes_that_are_not_utf_8_are_told_with_their_line(tmp_path, suffix, place):
-    path = written(table().replace({"naïve": "naive"}, regex=True), tmp_path / f"own{suffix}")
-    content = path.read_bytes()
-    assert content.count(b'"10"') + content.count(b'\\"10\\"') == 1
-    path.write_bytes(content.replace(b'"10', b'"\xe9'))
-    with pytest.raises(UserError, match=rf"own{suffix}, {place}: the text is not UTF-8: save"):
-        fetched([path], tmp_path)
-
-
 def test_a_parquet_file_that_is_not_utf_8_is_told_with_its_row(tmp_path):
     texts = pa.array([b"good", b"bad \xff"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"text": texts, "label": ["1", "0"]}), tmp_path / "own.parquet")
-    with pytest.raises(UserError, match=r"cannot be read after .*own\.parquet, row 1: 'utf-8' cod"):
+    with pytest.raises(UserError, match=r"own\.parquet, row 2: the text is not UTF-8"):
         fetched([tmp_path / "own.parquet"], tmp_path)
 
 
+def test_columns_of_parquet_go_by_name_once_each(tmp_path):
+    path = tmp_path / "own.parquet"
+    columns = [pa.array(["good"]), pa.array(["bad"]), pa.array([1])]
+    pq.write_table(pa.Table.from_arrays(columns, ["text", " text", "label"]), path)
+    with pytest.raises(UserError, match=r"own\.parquet: 2 columns are called 'text': rename all"):
+        fetched([path], tmp_path)
+    with pytest.raises(UserError, match=r"fetch\.text_column = 1: only CSV and TSV count"):
+        fetched([path], tmp_path, text_column=1, label_column=2)
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("record", "told"),
     [
-        ("own.csv", 'text,label\n"never closed,1\n', r"after .*own\.csv, line 0: unexpected end"),
-        ("own.csv", 'text,label\n"' + "x" * 1_000_001, r"field larger than field limit"),
-        ("own.csv", "text,label\na,1\nb,c,0\n", r"line 2: 3 fields, where the header has 2"),
-        ("own.jsonl", '{"text": "a", "label": 1}\nno\n', r"line 1: Expecting value"),
-        ("own.jsonl", "[1]\n", r"line 0: no JSON object: '\[1\]"),
-        ("own.jsonl", "[" * 100_000, r"line 0: maximum recursion depth"),
-        ("own.jsonl", json.dumps({"text": 5, "label": 1}), r"line 1: the 'text' is 5, which is no"),
-        ("own.jsonl", r'{"text": "\ud800", "label": 1}', r"line 1: the text is not UTF-8"),
-        ("own.parquet", "no Parquet", r"Parquet magic bytes not found"),
+        ("no", r"a JSON object is needed on each line: Expecting value"),
+        ("[1]", r"a JSON object is needed on each line: '\[1\]\\n' is none"),
+        ("[" * 100_000, r"a JSON object is needed on each line: maximum recursion depth"),
+        ('{"text": 5, "label": 1}', r"the 'text' is 5, which is no text: set fetch\.text_column"),
+        ('{"text": null, "label": 1}', r"the 'text' is empty: remove the review"),
+        ('{"text": "\\u200b", "label": 1}', r"the 'text' is empty: remove the review"),
+        (
+            '{"text": "a", "text": "b", "label": 1}',
+            r"a JSON object is needed .*: a name is there twice",
+        ),
+        ('{"txt": "a", "label": 1}', r"no column 'text' among 'txt', 'label': set fetch\.text_"),
+        (" " * 4_000_001, r"a line of over 4,000,000 characters"),
     ],
 )
-def test_what_is_no_such_file_is_told(tmp_path, name, content, told):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=told):
-        fetched([tmp_path / name], tmp_path)
+def test_a_faulty_line_of_json_is_told(tmp_path, record, told):
+    good = '{"text": "a", "label": 1}\n'
+    (tmp_path / "own.jsonl").write_text(f"{good}\n{record}\n{good}")
+    with pytest.raises(UserError, match=rf"own\.jsonl, line 3: {told}"):
+        fetched([tmp_path / "own.jsonl"], tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_packed_files_are_read_and_cut_ones_told(tmp_path, suffix):
+    path = written(table(), tmp_path / f"own{suffix}")
+    packed = gzip.compress(path.read_bytes())
+    path.write_bytes(packed)
+    assert len(fetched([path], tmp_path)) == 120
+    path.write_bytes(packed[:-20])
+    with pytest.raises(UserError, match=r"is damaged, or was cut short: replace it with a good"):
+        fetched([path], tmp_path)
+
+
+def test_a_parquet_file_cut_short_is_told(tmp_path):
+    path = written(table(), tmp_path / "own.parquet")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"own\.parquet is damaged, or was cut short"):
+        fetched([path], tmp_path)
+
+
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+def test_texts_that_look_the_same_are_the_same(tmp_path, suffix):
+    reviews = table().assign(part=["train", "test"] * 60)
+    reviews.loc[1, "text"] = "It\N{RIGHT SINGLE QUOTATION MARK}s\N{NO-BREAK SPACE}good"
+    reviews.loc[2, "text"] = "It's good"
+    path = written(reviews, tmp_path / f"own{suffix}")
+    result = fetched([path], tmp_path, split_column="part")
+    assert result.attrs["dropped"] == 1
+    assert Counter(result.text)["It's good"] == 1
+
+
+def test_line_ends_within_a_text_are_those_of_any_system(tmp_path):
+    texts = {}
+    for name, end in (("unix", "\n"), ("windows", "\r\n"), ("mac", "\r")):
+        reviews = table().replace("\n", end, regex=True)
+        reviews.to_csv(tmp_path / name, index=False, lineterminator=end)
+        texts[name] = sorted(fetched([tmp_path / name], tmp_path).text)
+    assert texts["unix"] == texts["windows"] == texts["mac"] == sorted(table().text)
+
+
+def test_what_was_assumed_is_kept_for_each_file(tmp_path):
+    paths = [written(table(), tmp_path / f"own{suffix}") for suffix in formats.SUFFIXES]
+    with tabular.read(paths, FETCH, tmp_path) as reviews:
+        assert reviews.assumed == {
+            "own.csv": "UTF-8, separated by commas, quotes doubled",
+            "own.tsv": "UTF-8, separated by tabs, quotes doubled",
+            "own.jsonl": "JSON Lines, UTF-8",
+            "own.parquet": "Parquet",
+        }
+
+
+def test_a_name_that_is_not_utf_8_is_replaced_in_ids(tmp_path):
+    path = written(table(), tmp_path / "own.csv").rename(tmp_path / os.fsdecode(b"caf\xe9.csv"))
+    assert fetched([path], tmp_path).id.str.startswith("caf\N{REPLACEMENT CHARACTER}.csv:").all()
 
 
 def test_a_byte_order_mark_and_blank_lines_are_passed_over(tmp_path):
