@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 # What computes: a package that only watches, such as mlflow, changes no result.
 PACKAGES = {
-    "data": ("numpy", "pandas", "pyarrow"),
-    "bags": ("numpy", "pandas", "scikit-learn", "scipy", "skops"),
+    "data": ("icu4py", "numpy", "pandas", "pyarrow"),
+    "bags": ("icu4py", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
     "rnn": ("keras", "llvmlite", "numba", "numpy", "scikit-learn", "scipy", "tensorflow"),
     "report": ("jinja2", "matplotlib", "pandas", "pillow", "plotnine", "scikit-misc"),
 }

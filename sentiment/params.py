@@ -31,6 +31,8 @@ class Section(BaseModel):
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 def _name_or_number(column: object) -> object:
     if not ((isinstance(column, str) and column) or (type(column) is int and column > 0)):
         raise PydanticCustomError("column", "should be a name, or a number from 1")

@@ -1,4 +1,4 @@
-"""What `pad` finds out about each review while it encodes it: token ids, length, negation, copies."""
+"""What `pad` finds out about each review as it encodes it: length, negation, copies."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -114,7 +114,7 @@ def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model
 
 
 def accuracy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Return whether each review is classified correctly; a probability as label counts as 0 or 1."""
+    """Return whether each review is classified correctly; a target probability is rounded."""
     return keras.metrics.binary_accuracy(keras.ops.round(labels), probabilities)
 
 

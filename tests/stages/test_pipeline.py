@@ -113,6 +113,7 @@ def test_reviews_of_ones_own_go_through_and_their_changes_are_seen(project):
         "dropped_from_training": 0,
         "train": {"reviews": 160, "positive": 80},
         "test": {"reviews": 40, "positive": 20},
+        "assumed": {"own.csv": "UTF-8, separated by commas, quotes doubled"},
     }
     ranks = json.loads((project.root / "data/raw/word_index.json").read_bytes())
     assert ranks["plum"] == 1
