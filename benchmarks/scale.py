@@ -9,7 +9,6 @@ docs/scale.md.
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ from tqdm import tqdm
 
 from benchmarks.bench import machine
 from scripts import readme
-from sentiment import console, workspace
+from sentiment import console, git, workspace
 from sentiment.data import streams
 from sentiment.errors import UserError
 from sentiment.report import figures
@@ -135,7 +134,7 @@ def measure(command: list[str], folder: Path) -> Cost:
     Raises:
         UserError: if it fails, with what it printed.
     """
-    environment = os.environ | {"PYTHONPATH": ".", "DVC_ROOT": "."}
+    environment = git.isolated_environment() | {"PYTHONPATH": ".", "DVC_ROOT": "."}
     begun, peak = time.perf_counter(), 0.0
     with (folder / "log.txt").open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)

@@ -1,13 +1,12 @@
 """Run the whole pipeline on the built-in sample, in the folder demo: `make demo`."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from sentiment import console, params, paths, workspace
+from sentiment import console, git, params, paths, workspace
 from sentiment.models import BAGS, NETWORK, SAVED
 
 FOLDER = Path("demo")
@@ -18,7 +17,7 @@ def main() -> None:
         shutil.rmtree(FOLDER)
     workspace.copy(Path(), FOLDER, params.recipe("sample"))
     # The demo's runs stand beside those of the real reviews, in an experiment of their own.
-    environment = os.environ | {"DVC_ROOT": str(Path.cwd())}
+    environment = git.isolated_environment() | {"DVC_ROOT": str(Path.cwd())}
     finished = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=FOLDER, env=environment)
     if finished.returncode:
         sys.exit(finished.returncode)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import dvc.api
 
-from sentiment import console, files, params, paths, workspace
+from sentiment import console, files, params, paths
 from sentiment.errors import UserError
+from sentiment.git import environment, git
 from sentiment.models import NETWORK
 from sentiment.report.wording import comparison_sentence
 
@@ -47,20 +48,23 @@ def committed() -> str:
     Raises:
         UserError: if a tracked file differs from it that is no result.
     """
-    status = workspace.git(Path(), "status", "--porcelain", "--untracked-files=no").splitlines()
+    status = git(Path(), "status", "--porcelain", "--untracked-files=no").splitlines()
     results = {str(RESULTS), "dvc.lock", paths.METRICS, paths.COMPARISON}
     if changed := [line[3:] for line in status if line[3:] not in results]:
         raise UserError(f"commit first, so that the result has a commit: {changed[0]}")
-    return workspace.git(Path(), "rev-parse", "HEAD").strip()
+    return git(Path(), "rev-parse", "HEAD").strip()
 
 
 def run(name: str, overrides: dict[str, object]) -> None:
     """Run the pipeline as an experiment, in a folder of its own: the results here stay."""
     dvc_ = [sys.executable, "-m", "dvc", "exp"]
-    subprocess.run([*dvc_, "remove", name], capture_output=True)  # of an earlier run, if any
+    subprocess.run(
+        [*dvc_, "remove", name], env=environment(), capture_output=True
+    )  # of an earlier run, if any
     values = [f"--set-param={key}={json.dumps(value)}" for key, value in overrides.items()]
     # With --force, or stages that have run before would take no time.
-    if subprocess.run([*dvc_, "run", "--force", "--temp", "--name", name, *values]).returncode:
+    command = [*dvc_, "run", "--force", "--temp", "--name", name, *values]
+    if subprocess.run(command, env=environment()).returncode:
         raise UserError(f"the recipe {name} failed: see above")
 
 

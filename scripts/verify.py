@@ -1,7 +1,6 @@
 """Run everything again elsewhere and compare, byte for byte: `make verify`."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from sentiment import console, paths, workspace
+from sentiment import console, git, paths, workspace
 from sentiment.data import download, imdb
 from sentiment.errors import UserError
 
@@ -40,7 +39,8 @@ def rerun(clone: Path) -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment for a copy: its own tracking store, the project's mirror."""
-    variables = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    variables = git.isolated_environment()
+    variables.pop("MLFLOW_TRACKING_URI", None)
     mirror = Path(download.MIRROR).resolve()
     if (mirror / imdb.ARCHIVE).exists():
         variables.setdefault("IMDB_MIRROR", str(mirror))

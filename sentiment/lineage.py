@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from sentiment.errors import UserError
+from sentiment.git import git
 
 IGNORED = "__pycache__"  # .dvcignore has it too
 
@@ -114,13 +114,10 @@ def of_repository() -> dict[str, str]:
     if experiment := os.environ.get("DVC_EXP_NAME"):
         state["dvc.experiment"] = experiment
     try:
-        state["git.commit"] = _git("rev-parse", "HEAD")
-        state["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no")))
-    except (OSError, subprocess.CalledProcessError):
-        pass  # no Git, or nothing committed yet
+        # With the project's own file, or it would be the commit of a repository around the project.
+        commit, _ = git(".", "rev-parse", "HEAD", "HEAD:./dvc.yaml").split()
+        changes = git(".", "status", "--porcelain", "--untracked-files=no")
+        state |= {"git.commit": commit, "git.dirty": str(bool(changes))}
+    except (OSError, UserError):
+        pass  # no Git, or the project is not committed yet
     return state
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

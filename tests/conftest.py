@@ -18,7 +18,7 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from sentiment import params, paths, workspace
+from sentiment import git, params, paths, workspace
 
 PROJECT = Path(__file__).parents[1]
 EPOCHS = 6
@@ -43,7 +43,8 @@ class Copy:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Return the environment of a person who works in the copy."""
-        inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+        everything = git.isolated_environment()
+        inherited = {name: value for name, value in everything.items() if name not in OURS}
         path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
         return inherited | {"PATH": path, "PYTHONPATH": str(self.root)} | variables
 

@@ -198,3 +198,22 @@ def test_the_commit_and_whether_the_tree_differs(project):
 def test_the_name_of_an_experiment(monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "wooly-lamb")
     assert lineage.of_repository() == {"dvc.experiment": "wooly-lamb"}
+
+
+def test_the_commit_is_that_of_the_project_whatever_a_hook_has_set(project, tmp_path, monkeypatch):
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "All")
+    ours = git("rev-parse", "HEAD")
+    git("init", "--quiet", "other")
+    monkeypatch.setenv("GIT_DIR", str(project / "other/.git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(project / "other/.git/index"))
+    assert lineage.of_repository() == {"git.commit": ours, "git.dirty": "False"}
+
+
+def test_a_repository_around_the_project_says_nothing_of_it(project, monkeypatch):
+    (project / "notes").touch()
+    git("init", "--quiet")
+    git("add", "notes")
+    git("commit", "--quiet", "--message", "Notes")
+    assert lineage.of_repository() == {}
