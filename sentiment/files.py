@@ -20,14 +20,11 @@ def project_root() -> Path:
 
 
 @contextmanager
-def locked(folder: Path | str) -> Iterator[None]:
-    """Wait until no other process is within this block for the same folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def locked(path: Path | str) -> Iterator[None]:
+    """Wait until no other process is within this block for the same lock file, which stays."""
+    with open(path, "a") as file:  # to write, or NFS has no lock of it
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,12 +1,17 @@
 import errno
+import fcntl
 import os
 import resource
 import signal
+import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 
 from sentiment import files
 
@@ -33,6 +38,33 @@ def test_project_root_is_here_and_in_a_temporary_experiment_that_of_the_workspac
     assert files.project_root() == Path()
     monkeypatch.setenv("DVC_ROOT", "/somewhere/else")
     assert files.project_root() == Path("/somewhere/else")
+
+
+def test_one_process_at_a_time_is_within_a_lock(tmp_path):
+    within = (
+        "import sys; from pathlib import Path; from sentiment import files\n"
+        "with files.locked(sys.argv[1]):\n"
+        "    for _ in range(300):\n"
+        "        path = Path(sys.argv[2]); path.write_text(str(int(path.read_text()) + 1))\n"
+    )
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", within, tmp_path / "lock", tmp_path / "count"]
+    processes = [subprocess.Popen(command, cwd=PROJECT) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "900"
+
+
+def test_locks_work_on_nfs(tmp_path, monkeypatch):
+    """NFS locks only what is a file, open for writing."""
+
+    def flock(file, operation):
+        mode = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE
+        if mode == os.O_RDONLY or stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with files.locked(tmp_path / "lock"):
+        pass
 
 
 def test_atomic_makes_the_folder_and_keeps_the_suffix(tmp_path):

@@ -7,10 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
 import requests
 from mlflow.exceptions import MlflowException
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from sentiment import files
 from sentiment.errors import UserError
@@ -27,6 +33,9 @@ ADDRESSES = {  # of artifacts, by table of MLflow's schema
 def connect(source: str) -> None:
     """Point MLflow at MLFLOW_TRACKING_URI, or at mlflow.db in the project's root.
 
+    Relative addresses count from there, in the demo and in DVC's temporary experiments too: their
+    own folders are deleted.
+
     Args:
         source: Where the reviews are from; each source has an experiment of its own.
 
@@ -35,13 +44,16 @@ def connect(source: str) -> None:
     """
     experiment = experiment_name(source)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
+    root = files.project_root().resolve()
     try:
-        if uri:
-            _use(uri)
-        else:
-            _use_own(files.project_root().resolve(), experiment)
+        address = absolute_uri(uri or "sqlite:///mlflow.db", root)
+        if address.startswith("http"):
+            requests.head(address, timeout=10)  # is it there at all: MLflow would try for minutes
+        mlflow.set_tracking_uri(address)
+        if _engine(address) in DATABASE_ENGINES:
+            _create_experiment(address, root, experiment)
         mlflow.set_experiment(experiment)
-    except STORE_ERRORS as error:
+    except (*STORE_ERRORS, ArgumentError) as error:
         advice = "Start its server, or unset MLFLOW_TRACKING_URI to use mlflow.db in the project."
         raise UserError(
             f"the MLflow store {uri or 'mlflow.db'} cannot be used: {_reason(error)}"
@@ -54,22 +66,46 @@ def experiment_name(source: str) -> str:
     return "sentiment" if source == "imdb" else "-".join(["sentiment", *re.findall(r"\w+", source)])
 
 
-def _use(uri: str) -> None:
-    if uri.startswith("http"):
-        requests.head(uri, timeout=10)  # whether it is there at all: MLflow would try for minutes
-    mlflow.set_tracking_uri(uri)
+def absolute_uri(uri: str, root: Path) -> str:
+    """Return the address of a store, in which a relative path counts from `root`.
+
+    Raises:
+        UserError: if the store is in memory, where every process would lose its runs.
+
+    Example:
+        >>> absolute_uri("sqlite:///mlflow.db", Path("/project"))
+        'sqlite:////project/mlflow.db'
+        >>> absolute_uri("./mlruns", Path("/project"))
+        'file:///project/mlruns'
+        >>> absolute_uri("http://127.0.0.1:5000", Path("/project"))
+        'http://127.0.0.1:5000'
+    """
+    if _engine(uri) == "sqlite":
+        url = make_url(uri)
+        database = (url.database or ":memory:").removeprefix("file:")
+        if database == ":memory:" or url.query.get("mode") == "memory":
+            raise UserError(f"the MLflow store {uri} is in memory: each stage would lose its runs")
+        return url.set(database=str(root / database)).render_as_string(hide_password=False)
+    if is_local_uri(uri):
+        return (root / local_file_uri_to_path(uri)).as_uri()
+    return uri
 
 
-def _use_own(root: Path, experiment: str) -> None:
-    database, artifacts = root / "mlflow.db", (root / "mlartifacts").as_uri()
-    with files.locked(root):  # two experiments may be about to create it
-        _readdress(database, artifacts)
-        mlflow.set_tracking_uri(f"sqlite:///{database}")
+def _engine(uri: str) -> str:
+    return urlsplit(uri).scheme.partition("+")[0]
+
+
+def _create_experiment(uri: str, root: Path, experiment: str) -> None:
+    """Create an experiment of a database unless it is there: its artifacts are in the project."""
+    artifacts = (root / "mlartifacts").as_uri()
+    with files.locked(root / "mlflow.db.lock"):  # two processes may be about to create it
+        if uri.startswith(f"sqlite:///{root}/"):
+            _readdress(make_url(uri).database, artifacts)
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifacts)
 
 
-def _readdress(database: Path, artifacts: str) -> None:
+def _readdress(database: str, artifacts: str) -> None:
     """Mend the addresses of artifacts, which MLflow keeps absolute, if the project has moved."""
     with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from sentiment.errors import UserError
 from sentiment.tracking import store
 
-CONNECT = "from sentiment import store; store.connect('sample')"
+CONNECT = "from sentiment.tracking import store; store.connect('sample')"
 
 
 @pytest.fixture
@@ -44,6 +45,81 @@ def test_the_store_of_an_experiment_is_that_of_the_workspace(folder, monkeypatch
     monkeypatch.setenv("DVC_ROOT", str(folder))
     store.connect("sample")
     assert mlflow.get_tracking_uri() == f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:///mlflow.db",
+        "sqlite:///own.db",
+        "sqlite:///./own.db?timeout=20",
+        "sqlite+pysqlite:///own.db",
+        "sqlite:///file:own.db?uri=true",
+        "sqlite:///{folder}/elsewhere/own.db",
+    ],
+)
+def test_a_run_is_kept_when_the_folder_in_which_it_was_made_is_deleted(
+    folder, monkeypatch, address
+):
+    for name in ("temporary", "elsewhere"):
+        (folder / name).mkdir()
+    monkeypatch.chdir(folder / "temporary")
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    address = address.format(folder=folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    store.connect("sample")
+    with mlflow.start_run() as run:
+        mlflow.log_text("here", "note.txt")
+    monkeypatch.chdir(folder)
+    shutil.rmtree(folder / "temporary")
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    store.connect("sample")
+    address = mlflow.get_run(run.info.run_id).info.artifact_uri
+    assert mlflow.artifacts.load_text(f"{address}/note.txt") == "here"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("mlruns", "file:///project/mlruns"),
+        ("./mlruns", "file:///project/mlruns"),
+        ("file:mlruns", "file:///project/mlruns"),
+        ("file:///elsewhere", "file:///elsewhere"),
+        ("sqlite:////elsewhere/a.db", "sqlite:////elsewhere/a.db"),
+        ("https://host/mlflow", "https://host/mlflow"),
+        ("postgresql://me:secret@host/runs", "postgresql://me:secret@host/runs"),
+        ("databricks", "databricks"),
+        ("databricks://profile", "databricks://profile"),
+    ],
+)
+def test_relative_addresses_count_from_the_project(given, used):
+    assert store.absolute_uri(given, Path("/project")) == used
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(folder, monkeypatch, address):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(UserError, match="in memory: each stage would lose its runs"):
+        store.connect("sample")
+
+
+@pytest.mark.parametrize("address", ["sqlite:mlflow.db", "./mlruns", "postgres@host"])
+def test_an_address_that_mlflow_cannot_use_is_told(folder, monkeypatch, address):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(UserError, match=f"the MLflow store {address} cannot be used: "):
+        store.connect("sample")
+
+
+def test_a_store_that_projects_share_keeps_each_one_s_artifacts(folder, monkeypatch):
+    artifacts = []
+    for name in ("one", "two", "one"):
+        (folder / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(folder / name)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/shared.db")
+        store.connect("sample")
+        artifacts.append(mlflow.get_experiment_by_name("sentiment-sample").artifact_location)
+    assert set(artifacts) == {(folder / "one/mlartifacts").as_uri()}
 
 
 def test_artifacts_are_found_after_the_project_has_moved(folder, monkeypatch):
