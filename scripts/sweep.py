@@ -35,7 +35,12 @@ def main() -> None:
 
         train = partial(train_on_node, Path.cwd(), settings)
         state = Path.cwd() / folder / "state" / made.inputs
-        epochs = tuning.run(asked, train, state, run.log_epoch, settings.train.seed)
+        try:
+            epochs = tuning.run(asked, train, state, run.log_epoch, settings.train.seed)
+        except KeyboardInterrupt:
+            with store.tolerate_loss():
+                run.set_status("KILLED")
+            raise
 
     trials = sweep.trials(epochs, asked)
     best = sweep.best(trials, asked)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +31,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A shell's background jobs ignore SIGINT, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 OURS = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTEST_CURRENT_TEST")
 
 
@@ -124,7 +125,9 @@ def cluster(monkeypatch) -> Iterator:
     pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
     from ray.cluster_utils import Cluster
 
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # pytest's is too long for sockets
+    from sentiment.distributed.cluster import temporary_folder
+
+    with temporary_folder() as folder:
         monkeypatch.setenv("RAY_TMPDIR", folder)
         monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback is not resolved
         node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}

@@ -14,6 +14,10 @@ from sentiment.errors import UserError
 
 Result = TypeVar("Result")
 ADDRESS = "RAY_ADDRESS"
+# The longest path below its temporary folder that Ray gives to a socket, and bytes of the longest
+# path that any system allows: macOS; Linux allows 107.
+SOCKET = "ray-12345678/session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
+SOCKET_LIMIT = 103
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: Ray keeps to loopback, on any system
 
 
@@ -25,7 +29,8 @@ def start_ray(cpus: int = 1) -> Iterator[None]:
         cpus: Threads of the recurrence in each process.
 
     Raises:
-        UserError: if Ray is not installed, or no cluster answers.
+        UserError: if Ray is not installed, if no cluster answers, or if none of its machines has so
+            many processors: Ray would wait for one.
     """
     address = os.environ.get(ADDRESS)
     if not address:
@@ -41,7 +46,7 @@ def start_ray(cpus: int = 1) -> Iterator[None]:
     }
     with ExitStack() as stack:
         if not address:  # never a cluster that happens to run here
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
+            folder = stack.enter_context(temporary_folder())
             options |= {
                 "address": "local",
                 "include_dashboard": False,
@@ -54,7 +59,27 @@ def start_ray(cpus: int = 1) -> Iterator[None]:
         except ConnectionError as error:
             raise UserError(f"{ADDRESS}: no Ray cluster answers at {address}: {error}") from None
         stack.callback(ray.shutdown)
+        largest = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        if cpus > largest:
+            raise UserError(
+                f"each trial asks for {cpus} processors, and the largest machine has {largest:g}: "
+                "lower `cpus` in the sweep"
+            )
         yield
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory:
+    """Return a new temporary folder whose path is short enough for Ray's sockets.
+
+    Raises:
+        UserError: if there is none, as TMPDIR is long and the usual folders cannot be written to.
+    """
+    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - a new one is made
+        if len(os.fsencode(f"{folder}/{SOCKET}")) <= SOCKET_LIMIT and os.access(folder, os.W_OK):
+            return tempfile.TemporaryDirectory(prefix="ray-", dir=folder)
+    raise UserError(
+        f"{tempfile.gettempdir()} is too long a path for Ray's sockets: set TMPDIR to a shorter one"
+    )
 
 
 def _check_reachable(address: str) -> None:

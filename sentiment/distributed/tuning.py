@@ -66,7 +66,8 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
     results = tuner.fit()
     if results.errors:
         raise UserError(f"{results.num_errors} trials failed; the first: {results.errors[0]}")
-    if results.num_terminated < sweep.size:  # Tune takes an interrupt for an early end
+    # Tune takes an interrupt for an early end, and the trials that it stopped for terminated.
+    if sum((result.metrics or {}).get("done", False) for result in results) < sweep.size:
         raise KeyboardInterrupt
     return pd.concat(map(_epochs, results)).sort_values(["trial", "epoch"], ignore_index=True)
 

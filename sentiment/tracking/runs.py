@@ -110,6 +110,11 @@ class Sweep:
         found = _search("sweep", INPUTS, made.inputs)
         self._name, self._run = name, found[0] if found else _create("sweep", made, f"sweep {name}")
         self._lost = False
+        self.set_status("RUNNING")
+
+    def set_status(self, status: str) -> None:
+        """Set the status of the sweep's run: RUNNING, or KILLED if it was interrupted."""
+        mlflow.MlflowClient().update_run(self._run.info.run_id, status)
 
     def log_epoch(self, number: int, values: dict[str, object], metrics: dict[str, float]) -> None:
         """Log an epoch of a trial as `log_trial` does, until the store is lost."""

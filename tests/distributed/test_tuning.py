@@ -46,6 +46,7 @@ def begin(project: Copy, name: str, **variables: str) -> subprocess.Popen:
             env=project.environment(**variables),
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 
@@ -65,11 +66,17 @@ def epochs(project: Copy, name: str) -> pd.DataFrame:
     return pd.read_csv(project.root / f"data/sweeps/{name}/epochs.csv")
 
 
-def tracked(project: Copy) -> list:
-    """The runs of trials, each a child of the one run of its sweep, with the epochs that it has."""
+def sweep_run(project: Copy) -> mlflow.entities.Run:
+    """The one run of a sweep."""
     mlflow.set_tracking_uri(f"sqlite:///{project.root}/mlflow.db")
     mlflow.set_experiment(store.experiment_name("sample"))
-    (parent,) = mlflow.search_runs(filter_string="tags.result = 'sweep'", output_format="list")
+    (run,) = mlflow.search_runs(filter_string="tags.result = 'sweep'", output_format="list")
+    return run
+
+
+def tracked(project: Copy) -> list:
+    """The runs of trials, each a child of the one run of its sweep, with the epochs that it has."""
+    parent = sweep_run(project)
     trials = mlflow.search_runs(filter_string="tags.result = 'trial'", output_format="list")
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
     return trials
@@ -116,6 +123,36 @@ def test_a_cluster_that_loses_a_node_gives_the_same(on_one_machine, project, clu
     for name in ("epochs.csv", "trials.csv", "trials.png", "best.yaml"):
         here, there = (copy.root / "data/sweeps/grid" / name for copy in (on_one_machine, project))
         assert here.read_bytes() == there.read_bytes(), name
+    assert_tracked(project, epochs(project, "grid"))
+
+
+def begun(project: Copy, name: str) -> int:
+    """The number of trials that have begun."""
+    return len(list((project.root / f"data/sweeps/{name}/state").glob("*/*/params.json")))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(lambda project: begun(project, "grid") >= 1, id="before a first epoch"),
+        pytest.param(lambda project: under_way(project, "grid") == 2, id="while all trials run"),
+    ],
+)
+def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
+    define(project, "grid", {"fixed": {"train.epochs": 30}, "grid": {"seed": [42, 1]}})
+    sweep = begin(project, "grid")
+    wait_for(lambda: moment(project), sweep)
+    os.killpg(sweep.pid, signal.SIGINT)
+    assert sweep.wait() == 130
+    printed = (project.root / "sweep.log").read_text()
+    assert "interrupted: " in printed
+    assert "Traceback" not in printed
+    assert "best_val_accuracy" not in printed
+    assert not list((project.root / "data/sweeps/grid").glob("*.*"))
+    assert sweep_run(project).info.status == "KILLED"
+    finish(project, begin(project, "grid"))
+    assert sweep_run(project).info.status == "FINISHED"
+    assert epochs(project, "grid").groupby("trial").epoch.max().tolist() == [30, 30]
     assert_tracked(project, epochs(project, "grid"))
 
 
