@@ -4,11 +4,34 @@ PORT ?= 5000
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 RAY := $(VENV)/.ray
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+
+# By their paths and by Python: Apple's make ignores the exported PATH, and scripts of a folder that
+# was renamed name the old one. Stages are found on the PATH.
+RUN := $(VENV)/bin/python -m
+DVC := $(RUN) dvc
+COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --upgrade
-PIP := pip install --quiet --disable-pip-version-check
+PIP := $(RUN) pip install --quiet --disable-pip-version-check --no-user --target=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
+
+# Of pip's settings only where packages are from; no other Python's packages; no Git hook's repository.
+SOURCES := %_URL PIP_FIND_LINKS PIP_NO_INDEX %HOST %CERT PIP_PROXY PIP_CONFIG_FILE %CACHE_DIR %TIMEOUT
+unexport $(filter-out $(SOURCES),$(filter PIP_%,$(.VARIABLES)))
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONOPTIMIZE
+unexport GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX
+
+# An environment that was moved or copied here, or whose Python is gone, is built anew.
+FOR := $(shell test -x $(VENV)/bin/python && cat $(VENV)/pyvenv.cfg)
+ifeq ($(findstring --clear $(CURDIR)/$(VENV),$(FOR)),)
+$(VENV)/.locked: anew
+.PHONY: anew
+endif
+
+# A project from a ZIP has no Git, of which DVC has to be told.
+ifeq ($(wildcard .git)$(shell git rev-parse --git-dir 2>/dev/null),)
+WITHOUT_GIT := $(DVC) config core.no_scm true
+endif
 
 .PHONY: help
 help: ## List what can be made
@@ -30,74 +53,76 @@ $(RAY): $(INSTALLED) requirements-ray.lock
 
 .PHONY: repro
 repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
-	dvc repro
+	$(WITHOUT_GIT)
+	$(DVC) repro
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in demo/
-	python -m scripts.demo
+	$(RUN) scripts.demo
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests, but for the slow ones
-	python -m pytest
+	$(RUN) pytest
 
 .PHONY: test-slow
 test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
-	python -m pytest -m slow
+	$(RUN) pytest -m slow
 
 .PHONY: bench
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed
-	python -m benchmarks.bench
+	$(RUN) benchmarks.bench
 
 .PHONY: times
 times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README
-	python -m benchmarks.stages
+	$(RUN) benchmarks.stages
 
 .PHONY: scale
 scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long
-	python -m benchmarks.scale
+	$(RUN) benchmarks.scale
 
 .PHONY: recipe
 recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled
-	python -m scripts.recipe $(NAME)
+	$(RUN) scripts.recipe $(NAME)
 
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte
-	python -m scripts.verify
+	$(RUN) scripts.verify
 
 .PHONY: ray
 ray: $(RAY) ## Install Ray, for sweeps and clusters
 
 .PHONY: sweep
 sweep: $(RAY) ## Try parameters or seeds, as a file of sweeps/ says: make sweep NAME=seeds
-	dvc repro --quiet baseline
-	python -m scripts.sweep $(NAME)
+	$(WITHOUT_GIT)
+	$(DVC) repro --quiet baseline
+	$(RUN) scripts.sweep $(NAME)
 
 .PHONY: audit
 audit: $(INSTALLED) ## List known vulnerabilities of what the locks install
-	pip-audit --requirement requirements.lock --require-hashes --disable-pip
-	pip-audit --requirement requirements-ray.lock --require-hashes --disable-pip
+	$(RUN) pip_audit --requirement requirements.lock --require-hashes --disable-pip
+	$(RUN) pip_audit --requirement requirements-ray.lock --require-hashes --disable-pip
 
 .PHONY: track
 track: $(INSTALLED) ## See to it that the MLflow store has the present results
-	python -m scripts.track
+	$(RUN) scripts.track
 
 .PHONY: promote
 promote: $(INSTALLED) ## Make the best model by validation accuracy the champion
-	python -m scripts.promote
+	$(RUN) scripts.promote
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check the code's style
-	ruff check
-	ruff format --check
+	$(RUN) ruff check
+	$(RUN) ruff format --check
 
 .PHONY: ui
 ui: $(INSTALLED) ## Look at the tracked runs: make ui PORT=5000
-	python -m scripts.ui --port $(PORT)
+	$(RUN) scripts.ui --port $(PORT)
 
 .PHONY: readme
 readme: $(INSTALLED) ## Bring the README and docs/recurrence.md up to date with the last run
-	python -m scripts.readme
-	python -m scripts.explain
+	$(RUN) scripts.readme
+	$(RUN) scripts.explain
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve the locks anew from pyproject.toml

@@ -1,7 +1,6 @@
 """What docs/reliability.md promises: real faults in real runs of the pipeline, on the sample."""
 
 import ast
-import hashlib
 import os
 import re
 import shutil
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -298,51 +296,6 @@ def test_the_first_stage_and_file_that_differ_are_named(project, monkeypatch, ca
     printed = capsys.readouterr().out
     assert f"different, and first of all: stage {stage}, file {path}\n" in printed
     assert "How far apart the metrics are" in printed
-
-
-def wheel(folder: Path) -> Path:
-    """Make a package that can be installed."""
-    path = folder / "tiny-1.0-py3-none-any.whl"
-    members = {
-        "tiny.py": "",
-        "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-        "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-    }
-    record = "tiny-1.0.dist-info/RECORD"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-        archive.writestr(record, "".join(f"{name},,\n" for name in [*members, record]))
-    return path
-
-
-@pytest.mark.parametrize("changed", [False, True])
-def test_a_package_of_another_hash_than_the_lock_s_is_not_installed(tmp_path, changed):
-    digest = hashlib.sha256(wheel(tmp_path).read_bytes()).hexdigest()
-    if changed:
-        digest = digest.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
-    (tmp_path / "requirements.lock").write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
-    shutil.copy(PROJECT / "Makefile", tmp_path)
-    (tmp_path / ".venv").mkdir()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    elsewhere = {"PYTHON": "true", "PIP_TARGET": str(tmp_path / "installed"), "PATH": path}
-    made = subprocess.run(
-        ["make", ".venv/.locked"],
-        cwd=tmp_path,
-        env=os.environ | offline | elsewhere,
-        capture_output=True,
-        text=True,
-    )
-    installed = (tmp_path / "installed" / "tiny.py").exists()
-    if changed:
-        assert made.returncode != 0
-        assert "THESE PACKAGES DO NOT MATCH THE HASHES" in made.stderr
-        assert not installed
-        assert not (tmp_path / ".venv/.locked").exists()
-    else:
-        assert made.returncode == 0, made.stderr
-        assert installed
 
 
 def promises() -> list[tuple[str, list[str]]]:
