@@ -1,12 +1,36 @@
 """What a person looks at: the pages of MLflow and of DVC."""
 
 import re
+import socket
 
 import pytest
 import requests
 from conftest import Copy, serving
 
+from scripts import ui
+from sentiment.errors import UserError
 from sentiment.report import figures
+
+
+@pytest.mark.parametrize("port", ["80000", "0", "-1", "abc", "", "5 000"])
+def test_what_is_no_port_is_told(port):
+    with pytest.raises(UserError, match=r"is no port: take a number from 1 to 65535"):
+        ui.check_port("127.0.0.1", port)
+
+
+def test_a_port_that_is_taken_is_told_and_nobody_else_s_address(project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        printed = project.python("-m", "scripts.ui", "--port", port, code=1)
+    assert f"error: port {port} of 127.0.0.1 cannot be used: Address already in use" in printed
+    assert "http://" not in printed
+
+
+def test_a_free_port_stays_free():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    ui.check_port("127.0.0.1", str(port))
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 @pytest.mark.slow
