@@ -1,10 +1,19 @@
 """What the stages are made of: one module for each noun of the field."""
 
+import atexit
 import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
 
-# Quiet logs and no telemetry; here, since the libraries read these when they are first imported.
+# All this is here, since the libraries read it when they are first imported.
+
+# Quiet logs and no telemetry.
 for _name, _value in {
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GIT_PYTHON_REFRESH": "quiet",  # MLflow's library, where Git is not installed
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -14,3 +23,37 @@ for _name, _value in {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is told of in seconds
 }.items():
     os.environ.setdefault(_name, _value)
+
+# What computes is what the lock installed, with its own defaults. Settings of another project would
+# change numbers and figures, and DVC would not know. Numbers of threads change nothing and stay.
+_SETTINGS = re.compile(
+    r"KERAS_|(TF_)?XLA_|TF_(ENABLE_|DISABLE_|USE_|DETERMINISTIC|CUDNN_|OVERRIDE_)|NVIDIA_TF32"
+    r"|(ONE)?DNN(L)?_|NPY_|OPENBLAS_CORETYPE|MKL_(?!NUM_THREADS)|NUMBA_(?!NUM_THREADS|THREADING|CACHE_)"
+)
+for _name in filter(_SETTINGS.match, list(os.environ)):
+    del os.environ[_name]
+os.environ |= {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,  # no keras.json
+    "MATPLOTLIBRC": os.devnull,
+    "MPLBACKEND": "agg",
+}
+_added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+sys.path[1:] = sorted(sys.path[1:], key=_added.__contains__)  # packages there come after the lock's
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether a folder, there or to be made, can be written to."""
+    there = next(parent for parent in (folder, *folder.parents) if os.access(parent, os.F_OK))
+    return os.access(there, os.W_OK)
+
+
+# Where Numba could keep what it compiled neither beside the code nor in the user's cache, as in a
+# container with a read-only checkout, it refuses to compile at all.
+_caches = [
+    Path(__file__).parent / "rnn/kernels/__pycache__",
+    Path(os.environ.get("XDG_CACHE_HOME", Path(os.environ.get("HOME", "/"), ".cache")), "numba"),
+]
+if not any(map(_is_writable, _caches)) and "NUMBA_CACHE_DIR" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
