@@ -14,6 +14,8 @@ COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --gen
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --no-user --target=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
+# DVC asks for it, and a container's user may have no name.
+export USER ?= $(firstword $(shell id -un 2>/dev/null || id -u))
 
 # Of pip's settings only where packages are from; no other Python's packages; no Git hook's repository.
 SOURCES := %_URL PIP_FIND_LINKS PIP_NO_INDEX %HOST %CERT PIP_PROXY PIP_CONFIG_FILE %CACHE_DIR %TIMEOUT

@@ -1,6 +1,7 @@
 """What the stages are made of: one module for each noun of the field."""
 
 import atexit
+import getpass
 import os
 import re
 import shutil
@@ -40,6 +41,11 @@ os.environ |= {
 }
 _added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 sys.path[1:] = sorted(sys.path[1:], key=_added.__contains__)  # packages there come after the lock's
+
+try:
+    getpass.getuser()
+except (KeyError, OSError):  # a container's user may have no name, which DVC and MLflow ask for
+    os.environ["USER"] = str(os.getuid())
 
 
 def _is_writable(folder: Path) -> bool:

@@ -75,6 +75,17 @@ def test_numbers_of_threads_and_a_cache_are_left_to_the_user():
     assert done.stdout == "True\n"
 
 
+def test_a_user_without_a_name_has_one():
+    alone = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"]).returncode:
+        pytest.skip("this system has no such users")
+    unnamed = ["env", *(f"--unset={name}" for name in ("USER", "LOGNAME", "LNAME", "USERNAME"))]
+    code = "import sentiment, getpass; print(getpass.getuser())"
+    command = [*alone, *unnamed, sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout == "12345\n", done.stderr
+
+
 READ_ONLY = "mount --bind . . && mount -o remount,bind,ro ."
 ASK = "from sentiment.rnn.kernels import simple_rnn; print('imported')"
 

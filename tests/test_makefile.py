@@ -126,6 +126,13 @@ def test_a_hook_of_git_s_does_not_send_commands_to_its_repository(built):
     assert not re.search("GIT_DIR|GIT_INDEX_FILE|PYTHONPATH", (built / "called").read_text())
 
 
+def test_a_user_without_a_name_has_one(built):
+    executable(built / ".venv/bin/python", "env > called")
+    unnamed = ["env", *(f"--unset={name}" for name in ("USER", "LOGNAME", "LNAME", "USERNAME"))]
+    subprocess.run([*unnamed, "make", "repro"], cwd=built, check=True, capture_output=True)
+    assert re.search(r"^USER=\w+$", (built / "called").read_text(), re.MULTILINE)
+
+
 def wheel(folder: Path) -> Path:
     """Make a package that can be installed."""
     path = folder / "tiny-1.0-py3-none-any.whl"
