@@ -70,6 +70,18 @@ class Copy:
         """Return what a DVC command printed."""
         return self.python("-m", "dvc", *arguments, code=code, **variables)
 
+    def install(self) -> None:
+        """Give the copy the environment of the tests, as if make had built it there."""
+        python = self.root / ".venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        (python.parent / "activate").symlink_to(Path(sys.executable).parent / "activate")
+        command = f"command = python3 -m venv --clear {self.root}/.venv"
+        (self.root / ".venv/pyvenv.cfg").write_text(command)
+        for stamp in (".locked", ".installed", ".ray"):
+            (self.root / ".venv" / stamp).touch()
+
     def duplicate(self, root: Path) -> "Copy":
         """Return a copy of this copy, store and all."""
         return Copy(shutil.copytree(self.root, root, symlinks=True))

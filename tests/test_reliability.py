@@ -298,6 +298,19 @@ def test_the_first_stage_and_file_that_differ_are_named(project, monkeypatch, ca
     assert "How far apart the metrics are" in printed
 
 
+@pytest.mark.slow
+def test_a_project_without_git_runs(project):
+    project.install()
+    shutil.rmtree(project.root / ".git")
+    alone = {"GIT_CEILING_DIRECTORIES": str(project.root.parent)}
+    assert "Data and pipelines are up to date." in project.run("make", "repro", **alone).stdout
+    params.override(project.root / "params.yaml", {"train.epochs": 1})
+    assert "train" in ran(project.run("make", "repro", **alone).stdout)
+    assert (
+        "The sample's figures are in demo/data/plots" in project.run("make", "demo", **alone).stdout
+    )
+
+
 def promises() -> list[tuple[str, list[str]]]:
     """Return each fault of the table in docs/reliability.md, and the tests that it names."""
     text = (PROJECT / "docs/reliability.md").read_text()

@@ -1,7 +1,6 @@
 """Every command of the documents, run as a person would, in a copy of the project."""
 
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -41,7 +40,6 @@ ELSEWHERE = {
     ),
 }
 FILES = {"review.txt": "Superb, and never dull.\n", "reviews.csv": "text\nNot bad at all.\n"}
-SHELL = 'make() { command make --old-file=.venv/.installed "$@"; }'  # the environment is there
 LONGEST = "600"  # seconds; a server would never end
 
 
@@ -81,8 +79,7 @@ RUN_HERE = [d for d in DOCUMENTS if d != OWN and not all(map(elsewhere, commands
 @pytest.mark.slow
 @pytest.mark.parametrize("document", RUN_HERE)
 def test_every_command_runs(project, document):
-    (project.root / ".venv/bin").mkdir(parents=True)
-    (project.root / ".venv/bin/activate").symlink_to(Path(sys.prefix, "bin/activate"))
+    project.install()
     for name, content in FILES.items():
         (project.root / name).write_text(content)
     texts = pd.DataFrame({"text": [FILES["review.txt"]]})
@@ -91,7 +88,7 @@ def test_every_command_runs(project, document):
     for command in commands(document):
         if not elsewhere(command):
             on_sample = command.replace("models:/sentiment@", "models:/sentiment-sample@")
-            script = f"{SHELL}\nset -euo pipefail\n{on_sample}"
+            script = f"set -euo pipefail\n{on_sample}"
             project.run("timeout", LONGEST, "bash", "-c", script, BROWSER="true")
 
 
