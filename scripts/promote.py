@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from sentiment import console, params, paths
+from sentiment import console, lineage, params, paths
 from sentiment.data import splits
 from sentiment.models import SAVED
-from sentiment.tracking import registry, store
+from sentiment.tracking import registry, results, store
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     headline = json.loads(Path(paths.METRICS).read_bytes())
     accuracy = {key: headline[key]["validation"]["accuracy"] for key in SAVED}
     best = max(accuracy, key=accuracy.get)
+    results.log(SAVED[best].stage, lineage.recorded)
     models = store.experiment_name(settings.fetch.source)
     validation = splits.fingerprint("validation")
     print(registry.promote(models, best, SAVED[best].path, accuracy[best], validation))

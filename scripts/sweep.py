@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from sentiment import console, files, lineage, params, paths
 from sentiment.distributed import cluster, sweep
 from sentiment.report import figures
-from sentiment.tracking import runs, store
+from sentiment.tracking import store
+from sentiment.tracking.sweeps import SweepLogger
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     store.connect(settings.fetch.source)
     stage = lineage.of_stage("train")
     made = lineage.Lineage(stage.params | asked.model_dump(mode="json"), stage.deps, {})
-    run = runs.Sweep(name, made)
+    run = SweepLogger(name, made)
     folder = Path(paths.SWEEPS, name)
     with cluster.start_ray(asked.cpus):
         from sentiment.distributed import tuning
@@ -50,7 +51,7 @@ def main() -> None:
     if len(best):
         values = asked.fixed | best.iloc[0][asked.choices].to_dict()
         written.append(save_setting(folder / "best.yaml", values))
-    with store.tolerate_loss():
+    with store.tolerate_loss(f"make sweep NAME={name}"):
         track(run, epochs, asked)
         run.finish(trials[sweep.OBJECTIVE].max(), written)
 
@@ -93,7 +94,7 @@ def save_setting(path: Path, values: dict[str, object]) -> Path:
     return path
 
 
-def track(run: runs.Sweep, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
+def track(run: SweepLogger, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
     """See to it that the store has each epoch of each trial."""
     for number, history in epochs.groupby("trial"):
         values = history.iloc[0][list(asked.space)].to_dict()

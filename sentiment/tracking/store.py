@@ -10,18 +10,27 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow
-import requests
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from mlflow.utils.uri import is_local_uri
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import SQLAlchemyError
 
 from sentiment import files
 from sentiment.errors import UserError
+from sentiment.tracking import views
 
 STORE_ERRORS = (MlflowException, OSError, sqlite3.Error)  # requests' exceptions are OSErrors
+# While a stage works, a server that is gone costs it seconds, not MLflow's four minutes.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
+AT_FIRST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+ADVICE = {  # by what an error says
+    "CERTIFICATE_VERIFY_FAILED": "MLFLOW_TRACKING_SERVER_CERT_PATH can name the certificate of the "
+    "authority that signed the server's.",
+    "No module named": "The driver of that database is not installed in .venv.",
+}
 ADDRESSES = {  # of artifacts, by table of MLflow's schema
     "experiments": "artifact_location",
     "runs": "artifact_uri",
@@ -42,23 +51,48 @@ def connect(source: str) -> None:
     Raises:
         UserError: if the store cannot be used.
     """
-    experiment = experiment_name(source)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     root = files.project_root().resolve()
+    os.environ.pop("MLFLOW_RUN_ID", None)  # a program's around this one: not ours to log to
     try:
-        address = absolute_uri(uri or "sqlite:///mlflow.db", root)
-        if address.startswith("http"):
-            requests.head(address, timeout=10)  # is it there at all: MLflow would try for minutes
-        mlflow.set_tracking_uri(address)
-        if _engine(address) in DATABASE_ENGINES:
-            _create_experiment(address, root, experiment)
-        mlflow.set_experiment(experiment)
-    except (*STORE_ERRORS, ArgumentError) as error:
-        advice = "Start its server, or unset MLFLOW_TRACKING_URI to use mlflow.db in the project."
-        raise UserError(
-            f"the MLflow store {uri or 'mlflow.db'} cannot be used: {_reason(error)}"
-            + (f"\n{advice}" if uri else "")
-        ) from None
+        with _defaults(AT_FIRST):
+            _use(absolute_uri(uri or "sqlite:///mlflow.db", root), root, experiment_name(source))
+    except (*STORE_ERRORS, SQLAlchemyError, ImportError, ValueError) as error:
+        advice = [text for words, text in ADVICE.items() if words in str(error)]
+        if uri:
+            advice.append("Without MLFLOW_TRACKING_URI, mlflow.db in the project is used.")
+        reason = f"the MLflow store {uri or 'mlflow.db'} cannot be used: {_reason(error)}"
+        raise UserError(_without_password("\n".join([reason, *advice]))) from None
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+
+
+def _use(address: str, root: Path, name: str) -> None:
+    """Point MLflow at a store and an experiment, and see that it can do what we need."""
+    mlflow.set_tracking_uri(address)
+    if _engine(address) in DATABASE_ENGINES:
+        _create_experiment(address, root, name)
+    experiment = mlflow.set_experiment(name)
+    try:
+        mlflow.search_logged_models([experiment.experiment_id], max_results=1, output_format="list")
+    except MlflowException as error:
+        if error.get_http_status_code() != 404:
+            raise
+        raise MlflowException("the server has no logged models: it needs MLflow 3") from None
+    if MLFLOW_RUN_NOTE not in experiment.tags:
+        mlflow.set_experiment_tag(MLFLOW_RUN_NOTE, views.EXPERIMENT)
+
+
+@contextmanager
+def _defaults(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables within the block, except those that the user has set."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def experiment_name(source: str) -> str:
@@ -124,17 +158,29 @@ def _readdress(database: str, artifacts: str) -> None:
 
 
 @contextmanager
-def tolerate_loss() -> Iterator[None]:
-    """Let work go on when the store is lost in the middle: `make track` makes up for it."""
+def tolerate_loss(remedy: str = "make track") -> Iterator[None]:
+    """Let work go on when something cannot be logged.
+
+    Args:
+        remedy: The command that logs it later, from files.
+    """
     try:
         yield
     except STORE_ERRORS as error:
+        reason = _without_password(_reason(error))
         print(
-            f"tracking: the MLflow store was lost: {_reason(error)}\n"
-            "The results are safe in data/: run `make track` when the store is back.",
+            f"tracking: the MLflow store did not take this: {reason}\n"
+            f"No result is lost: once the store works, `{remedy}` logs what is missing.",
             file=sys.stderr,
         )
 
 
 def _reason(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]
+    """Return what an error says in a line; of a failed request, what caused it."""
+    text = str(error)
+    cause = re.search(r"Caused by (.+)\)", text)
+    return (cause[1] if cause else text.strip().partition("\n")[0])[:300]
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
