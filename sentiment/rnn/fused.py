@@ -1,103 +1,322 @@
-"""The reference network on a compiled recurrence: the same function of the same variables, faster.
+"""A recurrent network on compiled kernels: the same function of the same variables, faster.
 
-`fuse(model)` returns a Keras model that shares every variable with `model`, an ordinary
-Embedding -> SimpleRNN -> ... network. Train, evaluate and predict with the fused one through the
-usual `fit`, `evaluate` and `predict`; save `model`, which stays plain Keras throughout.
+`fuse(model)` returns a Keras model that shares every variable with `model`, an ordinary network of
+an Embedding, recurrent layers and what follows them. Train, evaluate and predict with the fused one
+through the usual `fit`, `evaluate` and `predict`; save `model`, which stays plain Keras throughout.
 
-The layers up to the last state run in `sentiment.recurrence`; what follows them, the loss, the
+The layers up to what is read out run in `sentiment.rnn.kernels`; what follows them, the loss, the
 optimiser and the loop over the epochs are Keras's own.
 """
 
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
 from sentiment.rnn.backend import keras, tf
-from sentiment.rnn.kernels import simple_rnn
+from sentiment.rnn.kernels import network
+from sentiment.rnn.kernels.layout import Layout
+from sentiment.rnn.kernels.network import Memory, Shape, Weights
+from sentiment.rnn.kernels.recurrence import Rows
+
+_CELLS = {
+    keras.layers.SimpleRNN: "simple_rnn",
+    keras.layers.GRU: "gru",
+    keras.layers.LSTM: "lstm",
+}
 
 
-def unsupported_reason(model):
-    """Why `model` can't be fused, as a clause for a sentence; None if it can."""
-    kinds = [type(layer) for layer in model.layers[:2]]
-    chain = isinstance(model, keras.Sequential)
-    if not chain or kinds != [keras.layers.Embedding, keras.layers.SimpleRNN]:
-        return "the network isn't a Sequential that begins with an Embedding and a SimpleRNN"
-    embedding, rnn = model.layers[:2]
-    obstacles = {
-        "a GPU is visible": tf.config.list_physical_devices("GPU"),
-        "the embedding masks padding": embedding.mask_zero,
-        "the cell has dropout inside": rnn.dropout or rnn.recurrent_dropout,
-        "the cell's activation isn't tanh": rnn.activation is not keras.activations.tanh,
-        "the recurrence returns more than its last state": rnn.return_sequences or rnn.return_state,
-        "the recurrence runs backwards": rnn.go_backwards,
-        "the recurrence is stateful": rnn.stateful,
-        "a layer's output is regularised": embedding.activity_regularizer
-        or rnn.activity_regularizer,
-        "the numbers are neither float32 nor float64 throughout": {
-            embedding.compute_dtype, rnn.compute_dtype, rnn.variable_dtype
-        } not in ({"float32"}, {"float64"}),
-    }  # fmt: skip
-    return next((reason for reason, found in obstacles.items() if found), None)
+class Parts(NamedTuple):
+    """The layers of a network that can be fused.
+
+    dropout: Of the word vectors, or None.
+    recurrent: One on top of the other; Bidirectional or not.
+    pooling: last: the last layer's last state; mean_max: as `sentiment.rnn.model` reads out.
+    head: The layers after that.
+    """
+
+    embedding: keras.layers.Embedding
+    dropout: keras.layers.SpatialDropout1D | None
+    recurrent: list[keras.Layer]
+    pooling: str
+    head: list[keras.Layer]
 
 
-def limit_tensorflow_to_one_thread():
+class UnsupportedError(ValueError):
+    """Why a network can't be fused, as a clause for a sentence."""
+
+
+def unsupported_reason(model: keras.Model) -> str | None:
+    """Return why a network can't be fused, as a clause for a sentence; None if it can."""
+    try:
+        _parts(model)
+    except UnsupportedError as reason:
+        return str(reason)
+    return None
+
+
+def gpu_is_visible() -> bool:
+    """Return whether TensorFlow sees a GPU. The kernels run on the processor: it gets the work."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def limit_tensorflow_to_one_thread() -> None:
     """Leave the cores to the recurrence; call it before TensorFlow's first operation.
 
     What remains to TensorFlow is many small operations, which its threads slow down: they wake one
-    another up more often than they compute. Raises RuntimeError if TensorFlow has started.
+    another up more often than they compute.
+
+    Raises:
+        RuntimeError: if TensorFlow has started.
     """
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def fuse(model):
-    """A model with the variables and the outputs of `model`, on the compiled recurrence.
+def fuse(model: keras.Model) -> keras.Model:
+    """Return a model with the variables and the outputs of `model`, on the compiled recurrence.
 
-    Raises ValueError where `obstacle(model)` names one.
+    Raises:
+        UnsupportedError: where `unsupported_reason(model)` names a reason.
     """
-    if reason := unsupported_reason(model):
-        raise ValueError(f"The network can't be fused: {reason}.")
-    embedding, rnn, *head = model.layers
+    parts = _parts(model)
     tokens = keras.Input(model.input_shape[1:], dtype="int32", name="tokens")
-    outputs = FusedRecurrence(embedding, rnn)(tokens)
-    for layer in head:
+    outputs = FusedRecurrence(parts)(tokens)
+    for layer in parts.head:
         outputs = layer(outputs)
     return keras.Model(tokens, outputs, name=model.name)
 
 
 class FusedRecurrence(keras.layers.Layer):
-    """Stock Embedding and SimpleRNN layers, run as one: tokens in, last states out."""
+    """Stock layers run as one: tokens in, what is read out of the recurrence out."""
 
-    def __init__(self, embedding, rnn):
-        super().__init__(dtype=rnn.dtype_policy)
+    def __init__(self, parts: Parts):
+        super().__init__(dtype=parts.embedding.dtype_policy)
         self.supports_jit = False  # XLA can't call compiled Python
-        self.embedding, self.rnn = embedding, rnn
+        self.embedding, self.dropout = parts.embedding, parts.dropout
+        self.recurrent = parts.recurrent
+        directions = _directions(parts.recurrent[0])
+        cell = _CELLS[type(directions[0])]
+        self.shape = Shape(cell, len(directions), parts.embedding.mask_zero, parts.pooling)
+        units = len(directions) * directions[0].units
+        pooled = parts.embedding.output_dim + 2 * units
+        self.features = units if parts.pooling == "last" else pooled
 
-    def call(self, tokens):
-        """Token ids (reviews, steps) to the states after the last step (reviews, units)."""
-        weights = map(tf.convert_to_tensor, self.weights_in_order())
-        return _last_states(*weights, tf.cast(tokens, tf.int32))
+    def call(self, tokens: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return what is read out, (reviews, features), of token ids (reviews, steps)."""
+        D, number = self.embedding.output_dim, self.compute_dtype
+        mask = tf.zeros((0, D), number)
+        if training and self.dropout is not None:
+            ones = tf.ones((tf.shape(tokens)[0], 1, D), number)
+            mask = self.dropout(ones, training=True)[:, 0]
+        cells = [d.cell for layer in self.recurrent for d in _directions(layer)]
+        weights = [self.embedding.embeddings, *(w for cell in cells for w in _weights(cell))]
+        weights = map(tf.convert_to_tensor, weights)
+        features = _run(self.shape, training, tf.cast(tokens, tf.int32), mask, *weights)
+        features.set_shape([tokens.shape[0], self.features])
+        return features
 
-    def weights_in_order(self):
-        """E, W, U and b, as `sentiment.recurrence` takes them."""
-        cell = self.rnn.cell
-        bias = cell.bias if cell.use_bias else tf.zeros(cell.units, cell.compute_dtype)
-        return self.embedding.embeddings, cell.kernel, cell.recurrent_kernel, bias
+
+def _directions(layer: keras.Layer) -> list[keras.layers.RNN]:
+    if isinstance(layer, keras.layers.Bidirectional):
+        return [layer.forward_layer, layer.backward_layer]
+    return [layer]
 
 
-@tf.custom_gradient
-def _last_states(embeddings, kernel, recurrent, bias, tokens):
-    """`recurrence.forward` and `recurrence.backward` as one differentiable TensorFlow operation."""
-    inputs, number = [embeddings, kernel, recurrent, bias, tokens], kernel.dtype
-    memory = [number, number, tf.int32, tf.int64, tf.int64, number, tf.int32]
-    last, *memory = tf.numpy_function(simple_rnn.forward, inputs, [number, *memory], stateful=False)
-    last.set_shape([tokens.shape[0], kernel.shape[1]])
+def _weights(cell: keras.Layer) -> list[keras.Variable | tf.Tensor]:
+    """Return a cell's weights as `network.Weights` has them."""
+    if cell.use_bias:
+        return [cell.kernel, cell.recurrent_kernel, cell.bias]
+    gates = cell.kernel.shape[1]
+    shape = (2, gates) if isinstance(cell, keras.layers.GRUCell) else (gates,)
+    return [cell.kernel, cell.recurrent_kernel, tf.zeros(shape, cell.compute_dtype)]
 
-    def gradient(upstream):
-        gradients = tf.numpy_function(
-            simple_rnn.backward,
-            [upstream, embeddings, kernel, recurrent, tokens, *memory],
-            [number] * 4,
-            stateful=False,
+
+def _run(
+    shape: Shape, training: bool, tokens: tf.Tensor, mask: tf.Tensor, *weights: tf.Tensor
+) -> tf.Tensor:
+    """Return `network.forward`'s features, with `network.backward` as their gradient."""
+    number = weights[0].dtype
+
+    @tf.custom_gradient
+    def run(*weights: tf.Tensor) -> tuple[tf.Tensor, object]:
+        inputs = [mask, *weights]
+        layers = (len(weights) - 1) // (3 * shape.directions)
+        kinds = [number, *_LAYOUT_TYPES, *[number] * 3 * layers]
+        forward = partial(_forward, shape)
+        if training:
+            features, *memory = tf.numpy_function(forward, [tokens, *inputs], kinds, stateful=False)
+        else:  # a gradient is hardly ever asked for: what it needs is not kept
+            infer = partial(_forward, shape, training=False)
+            features = tf.numpy_function(infer, [tokens, *inputs], number, stateful=False)
+
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            kept = [features, *memory] if training else None
+            kept = kept or tf.numpy_function(forward, [tokens, *inputs], kinds, stateful=False)
+            backward = partial(_backward, shape, len(inputs))
+            gradients = tf.numpy_function(
+                backward, [upstream, *inputs, *kept], [number] * len(weights), stateful=False
+            )
+            for value, source in zip(gradients, weights, strict=True):
+                value.set_shape(source.shape)
+            return gradients
+
+        return features, gradient
+
+    return run(*weights)
+
+
+# Of the arrays of a `Layout`, its `Rows` first.
+_LAYOUT_TYPES = [tf.int64] * 7 + [tf.int32] * 4 + [tf.int64]
+
+
+def _forward(
+    shape: Shape, tokens: np.ndarray, *inputs: np.ndarray, training: bool = True
+) -> np.ndarray | list[np.ndarray]:
+    """`network.forward` on flat lists of arrays: features, layout, and each layer's memory."""
+    memory = network.forward(shape, tokens, *_nested(shape, inputs), training)
+    if not training:
+        return memory.features
+    rows, *layout = memory.layout
+    return [memory.features, *rows, *layout, *(array for layer in memory.layers for array in layer)]
+
+
+def _backward(
+    shape: Shape, number: int, dfeatures: np.ndarray, *arrays: np.ndarray
+) -> list[np.ndarray]:
+    """`network.backward` likewise, of the `number` inputs of the forward pass and its results."""
+    inputs, (features, *kept) = arrays[:number], arrays[number:]
+    rows, layout = Rows(*kept[:3], int(kept[3])), kept[4 : len(_LAYOUT_TYPES)]
+    layers = kept[len(_LAYOUT_TYPES) :]
+    memory = Memory(Layout(rows, *layout), list(zip(*[iter(layers)] * 3, strict=True)), features)
+    dE, gradients = network.backward(shape, dfeatures, *_nested(shape, inputs), memory)
+    return [dE, *(array for layer in gradients for weights in layer for array in weights)]
+
+
+def _nested(
+    shape: Shape, inputs: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, list[list[Weights]]]:
+    """Return mask, embeddings, and the weights by layer and direction."""
+    mask, embeddings, *arrays = inputs
+    weights = [Weights(*arrays[at : at + 3]) for at in range(0, len(arrays), 3)]
+    step = shape.directions
+    return mask, embeddings, [weights[at : at + step] for at in range(0, len(weights), step)]
+
+
+# --- which networks can be fused ------------------------------------------------------------------
+
+
+def _parts(model: keras.Model) -> Parts:
+    """Return a network's parts.
+
+    Raises:
+        UnsupportedError: if it has others, or they do what the kernels can't.
+    """
+    if gpu_is_visible():
+        raise UnsupportedError("a GPU is visible")
+    if not getattr(model, "inputs", None):  # a subclass, or a Sequential that isn't built
+        raise UnsupportedError("the network's graph isn't known")
+    graph = _Graph(model)
+    tokens = model.inputs[0]
+    embedding = graph.take(keras.layers.Embedding, tokens)
+    if embedding is None:
+        raise UnsupportedError("the network doesn't begin with an Embedding")
+    words = states = embedding.output
+    if dropout := graph.take(keras.layers.SpatialDropout1D, words):
+        states = dropout.output
+    recurrent = []
+    while layer := graph.take((*_CELLS, keras.layers.Bidirectional), states):
+        recurrent.append(layer)
+        states = layer.output
+    if not recurrent:
+        raise UnsupportedError("no SimpleRNN, GRU or LSTM follows the Embedding")
+    pooling, features = "last", states
+    if recurrent[-1].return_sequences:
+        pooling, features = "mean_max", graph.take_mean_max(words, states)
+    head = graph.take_chain(features)
+    parts = Parts(embedding, dropout, recurrent, pooling, head)
+    if reason := _obstacle(parts):
+        raise UnsupportedError(reason)
+    return parts
+
+
+class _Graph:
+    """The layers of a network, to be taken one by one, each where its input comes from."""
+
+    def __init__(self, model: keras.Model):
+        self._outputs = model.outputs
+        self._layers = [
+            layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
+        ]
+        self._known = {id(t) for t in [*model.inputs, *(layer.output for layer in self._layers)]}
+
+    def take(
+        self, kinds: type | tuple[type, ...], *inputs: keras.KerasTensor
+    ) -> keras.Layer | None:
+        """Return the next layer of these kinds that reads just these tensors, None without one."""
+        for layer in self._layers:
+            reads = layer.input if isinstance(layer.input, list) else [layer.input]
+            reads = [id(tensor) for tensor in reads if id(tensor) in self._known]  # no masks
+            if reads == [id(tensor) for tensor in inputs] and isinstance(layer, kinds):
+                self._layers.remove(layer)
+                return layer
+        return None
+
+    def take_mean_max(
+        self, words: keras.KerasTensor, states: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """Return what `sentiment.rnn.model` reads out with mean and maximum."""
+        layers = keras.layers
+        read = [
+            self.take(layers.GlobalAveragePooling1D, words),
+            self.take(layers.GlobalAveragePooling1D, states),
+            self.take(layers.GlobalMaxPooling1D, states),
+        ]
+        if all(read):
+            read.append(self.take(layers.ReLU, read.pop().output))
+        if all(read) and (joined := self.take(layers.Concatenate, *(one.output for one in read))):
+            return joined.output
+        raise UnsupportedError(
+            "the states are read out neither as the last nor as mean and maximum"
         )
-        for value, source in zip(gradients, inputs[:4], strict=True):
-            value.set_shape(source.shape)
-        return *gradients, None
 
-    return last, gradient
+    def take_chain(self, tensor: keras.KerasTensor) -> list[keras.Layer]:
+        """Return all layers that are left, which have to be a chain."""
+        chain = []
+        while layer := self.take(keras.Layer, tensor):
+            chain.append(layer)
+            tensor = layer.output
+        if self._layers or len(self._outputs) != 1 or self._outputs[0] is not tensor:
+            raise UnsupportedError("what follows the recurrence isn't a chain of layers")
+        return chain
+
+
+def _obstacle(parts: Parts) -> str | None:
+    """Return what the kernels can't do of what the layers do, as a clause; None if nothing."""
+    cells = [d for layer in parts.recurrent for d in _directions(layer)]
+    both = [b for b in parts.recurrent if isinstance(b, keras.layers.Bidirectional)]
+    numbers = {
+        dtype for d in [parts.embedding, *cells] for dtype in (d.compute_dtype, d.variable_dtype)
+    }
+    tanh, sigmoid = keras.activations.tanh, keras.activations.sigmoid
+    obstacles = {
+        "its cells aren't all SimpleRNN, GRU or LSTM": any(type(c) not in _CELLS for c in cells),
+        "its recurrent layers aren't of one kind and size": len(
+            {(type(d), len(_directions(layer)), d.units) for layer in parts.recurrent
+             for d in _directions(layer)}) > 1,
+        "a cell has dropout inside": any(c.dropout or c.recurrent_dropout for c in cells),
+        "a cell's activation isn't tanh": any(c.activation is not tanh for c in cells),
+        "a cell's recurrent activation isn't sigmoid": any(
+            getattr(c, "recurrent_activation", sigmoid) is not sigmoid for c in cells),
+        "a GRU resets before its product": any(not getattr(c, "reset_after", True) for c in cells),
+        "the recurrence runs backwards": any(
+            layer.go_backwards for layer in parts.recurrent if layer not in both),
+        "the two directions aren't concatenated": any(b.merge_mode != "concat" for b in both),
+        "the recurrence is stateful": any(c.stateful for c in cells),
+        "the recurrence returns its state": any(c.return_state for c in cells),
+        "a layer's output is regularised": any(
+            layer.activity_regularizer for layer in [parts.embedding, *parts.recurrent, *cells]),
+        "the numbers are neither float32 nor float64 throughout": numbers
+        not in ({"float32"}, {"float64"}),
+    }  # fmt: skip
+    return next((reason for reason, found in obstacles.items() if found), None)

@@ -1,14 +1,19 @@
+"""The fused engine beside stock Keras: the same outputs, gradients, training and files."""
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sentiment.rnn import fused
+from sentiment import params
+from sentiment.rnn import fused, training
 from sentiment.rnn.backend import keras, tf
-from sentiment.rnn.kernels import simple_rnn
+from sentiment.rnn.kernels import threads
+from sentiment.rnn.model import build_network
+
+COURSE = params.read().train
 
 
 def network(steps=40, vocabulary=50, size=32, units=28, number="float32", **cell):
+    """The course's network, with options for its recurrent layer."""
     return keras.Sequential(
         [
             keras.Input((steps,), dtype="int32"),
@@ -17,6 +22,17 @@ def network(steps=40, vocabulary=50, size=32, units=28, number="float32", **cell
             keras.layers.Dense(1, activation="sigmoid", dtype=number),
         ]
     )
+
+
+def shaped(steps=40, size=32, units=28, **shape):
+    """A network as `build_network` makes it, with parameters of its shape."""
+    shape = COURSE.network.model_copy(update=shape)
+    settings = COURSE.model_copy(update={"embedding_dim": size, "units": units, "network": shape})
+    model = build_network(50, steps, settings)
+    for weight in model.weights:  # biases are 0 or 1 at first
+        if "bias" in weight.path:
+            weight.assign(keras.random.normal(weight.shape, stddev=0.1, seed=len(weight.path)))
+    return model
 
 
 def padded_reviews(rng, reviews, steps, vocabulary):
@@ -46,35 +62,6 @@ def assert_close(ours, theirs, tolerance):
         assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(other)
 
 
-def oracle(embeddings, kernel, recurrent, bias, tokens):
-    """h_t = tanh(W x_t + U h_{t-1} + b), written down: the states after each step."""
-    state, states = np.zeros((len(tokens), len(recurrent))), []
-    for words in tokens.T:
-        state = np.tanh(embeddings[words] @ kernel + state @ recurrent + bias)
-        states.append(state)
-    return np.stack(states, axis=1)
-
-
-def oracle_gradients(embeddings, kernel, recurrent, bias, tokens, upstream):
-    """Those of sum(upstream * last state) in E, W, U and b, by the chain rule step by step."""
-    states = oracle(embeddings, kernel, recurrent, bias, tokens)
-    gradients = [np.zeros_like(array) for array in (embeddings, kernel, recurrent, bias)]
-    for t in reversed(range(tokens.shape[1])):
-        delta = upstream * (1 - states[:, t] ** 2)
-        before = states[:, t - 1] if t else np.zeros_like(delta)
-        np.add.at(gradients[0], tokens[:, t], delta @ kernel.T)
-        gradients[1] += embeddings[tokens[:, t]].T @ delta
-        gradients[2] += before.T @ delta
-        gradients[3] += delta.sum(axis=0)
-        upstream = delta @ recurrent.T
-    return gradients
-
-
-def random_weights(rng, vocabulary, size, units, number=np.float64):
-    shapes = (vocabulary, size), (size, units), (units, units), (units,)
-    return [rng.normal(0, shape[-1] ** -0.5, shape).astype(number) for shape in shapes]
-
-
 @pytest.mark.parametrize(
     ("reviews", "steps", "size", "units"),
     [(1, 1, 32, 28), (1, 500, 32, 28), (128, 500, 32, 28), (19, 60, 7, 5), (13, 33, 40, 50)],
@@ -94,25 +81,64 @@ def test_without_a_bias():
     assert_close(ours, outputs_and_gradients(model, tokens), 1e-5)
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    reviews=st.integers(1, 40),
-    steps=st.integers(1, 90),
-    vocabulary=st.integers(1, 60),
-    size=st.integers(1, 70),
-    units=st.integers(1, 70),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_double_precision_is_the_written_recurrence(reviews, steps, vocabulary, size, units, seed):
-    rng = np.random.default_rng(seed)
-    weights = random_weights(rng, vocabulary, size, units)
-    tokens = padded_reviews(rng, reviews, steps, vocabulary)
-    last, *memory = simple_rnn.forward(*weights, tokens)
-    assert_close([last], [oracle(*weights, tokens)[:, -1]], 1e-10)
+SHAPES = {
+    "course": {},
+    "deep": {"layers": 2, "bidirectional": True},
+    "mean and maximum": {"bidirectional": True, "readout": "mean_max"},
+    "rich": {
+        "bidirectional": True,
+        "mask_padding": True,
+        "readout": "mean_max",
+        "embedding_dropout": 0.3,
+        "dropout": 0.5,
+    },
+    "deep and rich": {"layers": 3, "mask_padding": True, "readout": "mean_max"},
+}
 
-    upstream = rng.normal(size=last.shape)
-    gradients = simple_rnn.backward(upstream, *weights[:3], tokens, *memory)
-    assert_close(gradients, oracle_gradients(*weights, tokens, upstream), 1e-10)
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_shape_is_that_of_stock_keras(cell, shape):
+    keras.utils.set_random_seed(1)
+    model = shaped(steps=20, size=10, units=6, cell=cell, **shape)
+    tokens = padded_reviews(np.random.default_rng(0), 9, 20, 50)
+    tokens[:, -1] = np.maximum(tokens[:, -1], 1)  # the mean of no words is not a number
+    twin = fused.fuse(model)
+    assert all(a is b for a, b in zip(twin.weights, model.weights, strict=True))
+    ours, theirs = (outputs_and_gradients(seeded(one), tokens) for one in (twin, model))
+    assert_close(ours, theirs, 1e-5)
+
+
+def seeded(model):
+    """The model, whose dropout is drawn anew from the same seed."""
+    for variable in model.non_trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("cell", "reviews", "steps", "size", "units"),
+    [("lstm", 1, 500, 100, 64), ("gru", 37, 60, 100, 64), ("gru", 5, 1, 7, 65)],
+)
+def test_other_sizes(cell, reviews, steps, size, units):
+    keras.utils.set_random_seed(reviews)
+    model = shaped(steps, size, units, cell=cell, bidirectional=True, mask_padding=True)
+    tokens = padded_reviews(np.random.default_rng(reviews), reviews, steps, 50)
+    ours = outputs_and_gradients(fused.fuse(model), tokens)
+    assert_close(ours, outputs_and_gradients(model, tokens), 1e-5)
+
+
+def test_a_gradient_outside_training():
+    model = shaped(cell="gru")
+    twin = fused.fuse(model)
+    tokens = padded_reviews(np.random.default_rng(0), 5, 40, 50)
+    gradients = []
+    for training_ in (False, True):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(twin(tokens, training=training_))
+        gradients.append(tape.gradient(loss, twin.trainable_variables))
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_double_precision_model_is_stock_keras():
@@ -120,70 +146,6 @@ def test_double_precision_model_is_stock_keras():
     tokens = padded_reviews(np.random.default_rng(0), 20, 40, 50)
     ours = outputs_and_gradients(fused.fuse(model), tokens)
     assert_close(ours, outputs_and_gradients(model, tokens), 1e-10)
-
-
-def test_padding_alone():
-    weights = random_weights(np.random.default_rng(0), 9, 4, 3)
-    tokens = np.zeros((11, 20), np.int32)
-    assert_close(
-        [simple_rnn.forward(*weights, tokens)[0]], [oracle(*weights, tokens)[:, -1]], 1e-10
-    )
-
-
-@pytest.mark.parametrize(("number", "tolerance"), [(np.float32, 4e-7), (np.float64, 1e-15)])
-def test_tanh_at_any_size(number, tolerance):
-    """One word, one step: the state is tanh of the word's embedding."""
-    values = np.concatenate([np.linspace(-25, 25, 4001), [1e-30, -1e-7, 0, 1e30, -1e30]])
-    embeddings = values.astype(number)[:, None]
-    one, zero = np.ones((1, 1), number), np.zeros(1, number)
-    tokens = np.arange(len(values), dtype=np.int32)[:, None]
-    states = simple_rnn.forward(embeddings, one, 0 * one, zero, tokens)[0]
-    np.testing.assert_allclose(states, np.tanh(embeddings.astype(float)), rtol=tolerance)
-
-
-def test_not_a_number_stays_visible():
-    weights = random_weights(np.random.default_rng(0), 9, 4, 3, np.float32)
-    weights[0][5] = np.nan
-    states = simple_rnn.forward(*weights, np.array([[0, 5, 1], [0, 1, 1]], np.int32))[0]
-    assert np.isnan(states[0]).all()
-    assert np.isfinite(states[1]).all()
-
-
-@pytest.mark.parametrize("token", [-1, 9])
-def test_a_token_outside_the_vocabulary_is_refused(token):
-    weights = random_weights(np.random.default_rng(0), 9, 4, 3, np.float32)
-    with pytest.raises(IndexError, match="0 to 8"):
-        simple_rnn.forward(*weights, np.array([[1, token]], np.int32))
-
-
-def test_the_bytes_do_not_depend_on_the_threads(monkeypatch):
-    rng = np.random.default_rng(0)
-    weights = random_weights(rng, 3000, 32, 28, np.float32)
-    tokens = padded_reviews(rng, 100, 300, 3000)
-    upstream = rng.normal(size=(100, 28)).astype(np.float32)
-
-    def results():
-        last, *memory = simple_rnn.forward(*weights, tokens)
-        gradients = simple_rnn.backward(upstream, *weights[:3], tokens, *memory)
-        return [array.tobytes() for array in (last, *gradients)]
-
-    monkeypatch.setattr(simple_rnn, "THREADS", 1)
-    alone = results()
-    for threads in (2, 3, 7):
-        monkeypatch.setattr(simple_rnn, "THREADS", threads)
-        assert all(results() == alone for _ in range(5))
-
-
-def test_arrays_in_use_are_not_reused():
-    """Two passes forward before the first one's pass backward, as a persistent tape may have it."""
-    rng = np.random.default_rng(0)
-    weights = random_weights(rng, 50, 8, 6)
-    first, second = (padded_reviews(rng, 30, 40, 50) for _ in range(2))
-    last, *memory = simple_rnn.forward(*weights, first)
-    simple_rnn.forward(*weights, second)
-    upstream = np.ones_like(last)
-    gradients = simple_rnn.backward(upstream, *weights[:3], first, *memory)
-    assert_close(gradients, oracle_gradients(*weights, first, upstream), 1e-10)
 
 
 class SummedGradients(keras.Sequential):
@@ -229,7 +191,7 @@ def test_training_is_that_of_stock_keras(optimizer, stock):
 
 def test_training_gives_the_same_bytes_whatever_the_threads(monkeypatch):
     weights = [weight.tobytes() for weight in trained()[0].get_weights()]
-    monkeypatch.setattr(simple_rnn, "THREADS", 1)
+    monkeypatch.setattr(threads, "THREADS", 1)
     assert [weight.tobytes() for weight in trained()[0].get_weights()] == weights
 
 
@@ -284,15 +246,52 @@ def test_what_the_recurrence_cannot_do_is_named(cell, reason):
         fused.fuse(model)
 
 
-def test_masks_and_other_networks_are_named():
-    layers = keras.layers
-    masked = keras.Sequential([layers.Embedding(9, 4, mask_zero=True), layers.SimpleRNN(3)])
-    assert "mask" in fused.unsupported_reason(masked)
-    assert "SimpleRNN" in fused.unsupported_reason(
-        keras.Sequential([layers.Embedding(9, 4), layers.GRU(3)])
-    )
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ([keras.layers.GRU(3, reset_after=False)], "resets before"),
+        ([keras.layers.LSTM(3, recurrent_activation="hard_sigmoid")], "sigmoid"),
+        ([keras.layers.LSTM(3, return_sequences=True), keras.layers.GRU(3)], "one kind"),
+        ([keras.layers.Bidirectional(keras.layers.GRU(3), merge_mode="sum")], "concatenated"),
+        ([keras.layers.LSTM(3, return_sequences=True)], "mean and maximum"),
+        ([keras.layers.GlobalMaxPooling1D()], "SimpleRNN, GRU or LSTM"),
+    ],
+)
+def test_other_layers_are_named(layers, reason):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Embedding(9, 4), *layers])
+    assert reason in fused.unsupported_reason(model)
+
+
+def test_other_graphs_are_named():
+    tokens = keras.Input((4,), dtype="int32")
+    vectors = keras.layers.Embedding(9, 4)(tokens)
+    both = keras.layers.Add()([keras.layers.GRU(3)(vectors), keras.layers.GRU(3)(vectors)])
+    assert "chain" in fused.unsupported_reason(keras.Model(tokens, both))
+    unbuilt = keras.Sequential([keras.layers.Embedding(9, 4), keras.layers.GRU(3)])
+    assert "graph" in fused.unsupported_reason(unbuilt)
 
 
 def test_a_visible_gpu_is_named(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
     assert "GPU" in fused.unsupported_reason(network())
+
+
+@pytest.mark.parametrize(("engine", "gpus", "limited"), [
+    ("fused", [], True), ("fused", ["GPU"], False), ("keras", [], False),
+])  # fmt: skip
+def test_stock_keras_gets_all_cores(monkeypatch, engine, gpus, limited):
+    calls = []
+    monkeypatch.setattr(fused, "limit_tensorflow_to_one_thread", lambda: calls.append(True))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    training.share_cores(COURSE.model_copy(update={"engine": engine}))
+    assert bool(calls) == limited
+
+
+def test_the_progress_bar_counts_no_further_than_there_are_batches(capsys):
+    model = network()
+    model.compile("sgd", "mse", steps_per_execution=16)
+    tokens = padded_reviews(np.random.default_rng(0), 20, 40, 50)
+    model.fit(tokens, np.zeros(20), batch_size=1, callbacks=[training.ProgressBar()], verbose=1)
+    shown = capsys.readouterr().out
+    assert "20/20" in shown
+    assert "32/20" not in shown

@@ -1,0 +1,578 @@
+"""Recurrent layers, compiled: every step of SimpleRNN, GRU and LSTM, forward and backward.
+
+Stock frameworks run each step as several small kernels and spend most of their time between them.
+Here numba compiles the loop over the steps. What happens in it is written in LLVM's vector
+language, so that sums stay in registers: one micro-kernel that forms every matrix product, and the
+cells' equations, as Python functions of rows of numbers (`SimpleRNN`, `LSTM`, `GRU`, below).
+
+Sizes: B reviews, N rows, M inputs, D input size, H units, G gates' numbers of a row, Z numbers of a
+cell's tape. H, G and Z count whole groups of LANES; what is beyond the units is zero throughout.
+The gradient of x is dx. Arrays have an axis for the direction: 0 reads forwards, 1 backwards.
+
+    forward    table = X W + b                  for each input: of a batch's words, each once
+               u_t = h_{t-1} U + c              c: the recurrent bias, which only the GRU has
+               h_t, tape_t = cell(table[ranks_t], u_t, h_{t-1})
+    backward   dtape_t, dh_{t-1} = cell's gradient, which overwrites the tape
+               dh_{t-1} += du_t U^T
+    gradients  dU = sum_t h_{t-1}^T du_t,       dT[m] = sum of dx_t where ranks_t = m,
+               dX = dT W^T,   dW = X^T dT,      db = sum_t dx_t
+
+- Reviews are laid out one after another (see `layout.py`), sorted by length, and taken in blocks of
+  ROWS, whose states stay in the processor's nearest cache. A block ends where its reviews end.
+- Every sum has one order, whichever thread forms it: the bytes don't depend on the threads.
+
+Everything compiled is in this one file: numba's cache doesn't see that another file has changed.
+"""
+
+import inspect
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from sentiment.rnn.kernels.threads import tasks
+
+LANES = 32  # numbers in a row of sums
+ROWS = 8  # reviews in a block: 8 x 32 float32 sums take 16 of the 32 AVX-512 registers
+CHUNK = 128  # rows whose gradients are summed while they are in the cache
+PARTS = 4  # of the sums over all rows, each taken by one thread
+
+
+# --- the cells, as equations of rows of numbers ---------------------------------------------------
+
+
+class Cell(NamedTuple):
+    """The weights of a layer, in whole groups of LANES. The classes below are the kinds of cells.
+
+    W: (directions, D, G) of the inputs.    b: (directions, G), added to them.
+    U: (directions, H, G) of the states.    c: (directions, G), added to them.
+    W_T, U_T: their transposes, (directions, G, D in whole groups of LANES) and (directions, G, H).
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    U: np.ndarray
+    c: np.ndarray
+    W_T: np.ndarray
+    U_T: np.ndarray
+
+
+class SimpleRNN(Cell):
+    """Elman (1990): h = tanh(x + u)."""
+
+    X_GATES = U_GATES = (0,)  # which of Keras's gates x and u have, in this order
+    TAPE, STATES = 1, 1  # rows of numbers that are kept of a step; and that the next step needs
+
+    @staticmethod
+    def forward(x, u, before):
+        """Return the tape and the state of a step, from x, u and the state before it."""
+        h = tanh(x[0] + u[0])
+        return [h], [h]
+
+    @staticmethod
+    def backward(tape, before, after, dafter):
+        """Return the gradients of the tape's sums, and of the state before."""
+        (h,), (dh,) = after, dafter
+        return [dh * (1 - h * h)], [0 * dh]
+
+
+class LSTM(Cell):
+    """Hochreiter and Schmidhuber (1997), with the forget gates of Gers et al. (2000)."""
+
+    X_GATES = U_GATES = (0, 1, 2, 3)  # i, f, g, o
+    TAPE, STATES = 4, 2
+
+    @staticmethod
+    def forward(x, u, before):
+        """As `SimpleRNN.forward`; the state is h and the memory c."""
+        i, f, g, o = (ours + theirs for ours, theirs in zip(x, u, strict=True))
+        i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+        c = f * before[1] + i * g
+        return [i, f, g, o], [o * tanh(c), c]
+
+    @staticmethod
+    def backward(tape, before, after, dafter):
+        """As `SimpleRNN.backward`."""
+        (i, f, g, o), (dh, dc) = tape, dafter
+        t = tanh(after[1])
+        dc = dc + dh * o * (1 - t * t)
+        di, df, dg, do = dc * g, dc * before[1], dc * i, dh * t
+        dtape = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)]
+        return dtape, [0 * dh, dc * f]
+
+
+class GRU(Cell):
+    """Cho et al. (2014), the reset after the product with U, as Keras and cuDNN have it."""
+
+    X_GATES, U_GATES = (2, 0, 1), (0, 1, 2)  # of z, r, n: x and u share the middle of the tape
+    TAPE, STATES = 4, 1
+
+    @staticmethod
+    def forward(x, u, before):
+        """As `SimpleRNN.forward`."""
+        (xn, xz, xr), (uz, ur, un), (h,) = x, u, before
+        z, r = sigmoid(xz + uz), sigmoid(xr + ur)
+        n = tanh(xn + r * un)
+        return [n, z, r, un], [z * h + (1 - z) * n]
+
+    @staticmethod
+    def backward(tape, before, after, dafter):
+        """As `SimpleRNN.backward`."""
+        (n, z, r, un), (h,), (dh,) = tape, before, dafter
+        dn = dh * (1 - z) * (1 - n * n)
+        dz = dh * (h - n) * z * (1 - z)
+        return [dn, dz, dn * un * r * (1 - r), dn * r], [dh * z]
+
+
+def tanh(x):
+    """The function of the same name, of a row of numbers."""
+    return x.tanh()
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)), of a row of numbers."""
+    return 0.5 + 0.5 * (0.5 * x).tanh()
+
+
+# --- rows of LANES numbers, in LLVM instructions --------------------------------------------------
+
+
+class _Row:
+    """A row of numbers in registers: Python's operators emit instructions."""
+
+    def __init__(self, vectors, value):
+        self.vectors, self.value = vectors, value
+
+    def _of(self, instruction, left, right):
+        left, right = (
+            row.value if isinstance(row, _Row) else self.vectors.constant(row)
+            for row in (left, right)
+        )
+        # "contract": a * b + c may be rounded once.
+        return _Row(self.vectors, instruction(left, right, flags=["contract"]))
+
+    def __add__(self, other):
+        return self._of(self.vectors.builder.fadd, self, other)
+
+    def __mul__(self, other):
+        return self._of(self.vectors.builder.fmul, self, other)
+
+    def __sub__(self, other):
+        return self._of(self.vectors.builder.fsub, self, other)
+
+    def __rsub__(self, other):
+        return self._of(self.vectors.builder.fsub, other, self)
+
+    def __truediv__(self, other):
+        return self._of(self.vectors.builder.fdiv, self, other)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def where(self, comparison, bound, other):
+        """The numbers, but `other` where they compare so with the bound; never where NaN."""
+        builder, constant = self.vectors.builder, self.vectors.constant
+        found = builder.fcmp_ordered(comparison, self.value, constant(bound))
+        return _Row(self.vectors, builder.select(found, constant(other), self.value))
+
+    def tanh(self):
+        """tanh(x) = 2 P Q / (P^2 + Q^2), with P / Q Lambert's fraction for tanh(x / 2): a few
+        roundings' accuracy for one division. Beyond the limit tanh is 1 to the last bit."""
+        terms, limit = (7, 9.0) if self.vectors.single else (16, 20.0)
+        y = 0.5 * self.where(">", limit, limit).where("<", -limit, -limit)
+        p, q = (_polynomial(y * y, side) for side in _tanh_fraction(terms))
+        p = y * p
+        return 2 * p * q / (p * p + q * q)
+
+    def flushed(self):
+        """The numbers without those so small that processors slow down on their products."""
+        tiny = 1e-30 if self.vectors.single else 1e-280
+        builder = self.vectors.builder
+        large = builder.fcmp_unordered(">", (self * self).value, self.vectors.constant(tiny**2))
+        return _Row(self.vectors, builder.select(large, self.value, self.vectors.constant(0.0)))
+
+
+def _polynomial(x, coefficients):
+    *rest, value = coefficients
+    for coefficient in reversed(rest):
+        value = value * x + coefficient
+    return value
+
+
+def _tanh_fraction(terms):
+    """Numerator and denominator, in powers of y^2, of Lambert's continued fraction (1761)
+    tanh(y) / y = 1 / (1 + y^2 / (3 + y^2 / (5 + ...))), cut after `terms` terms."""
+    unit = np.eye(1, terms // 2 + 1)[0]
+    before, now = (0 * unit, unit), (unit, unit)
+    for odd in range(3, 2 * terms, 2):
+        before, now = now, tuple(odd * n + np.roll(b, 1) for n, b in zip(now, before, strict=True))
+    return [side / now[1][0] for side in now]
+
+
+class _Vectors:
+    """Emits loads, stores and products of rows of LANES numbers, float32 or float64."""
+
+    def __init__(self, builder, number):
+        self.builder = builder
+        self.row = ir.VectorType(number, LANES)
+        self.single = number == ir.FloatType()
+        self.align = 4 if self.single else 8
+
+    def constant(self, value):
+        return ir.Constant(self.row, [float(value)] * LANES)
+
+    def load(self, pointer):
+        row = self.builder.bitcast(pointer, self.row.as_pointer())
+        return _Row(self, self.builder.load(row, align=self.align))
+
+    def store(self, row, pointer):
+        pointer = self.builder.bitcast(pointer, self.row.as_pointer())
+        self.builder.store(row.value, pointer, align=self.align)
+
+    def spread(self, pointer):
+        """One number in every lane."""
+        lane = self.builder.insert_element(
+            ir.Constant(self.row, ir.Undefined), self.builder.load(pointer), _int(0, bits=32)
+        )
+        first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return self.builder.shuffle_vector(lane, lane, first)
+
+    def fma(self, a, b, c):
+        """a * b + c, rounded once."""
+        name = f"llvm.fma.v{LANES}f{8 * self.align}"
+        signature = ir.FunctionType(self.row, [self.row] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
+        return self.builder.call(function, [a, b, c])
+
+    def products(self, starts, lefts, step, right, stride, count, outs):
+        """For each of the pointers, out[lane] = start[lane] + sum_k left[k * step] right[k * stride
+        + lane] over k < count. The sums stay in registers: LLVM turns the stack cells into such."""
+        builder = self.builder
+        cells = [cgutils.alloca_once(builder, self.row) for _ in outs]
+        for cell, start in zip(cells, starts, strict=True):
+            builder.store(self.load(start).value, cell)
+        with cgutils.for_range(builder, count) as loop:
+            factor = self.load(builder.gep(right, [builder.mul(loop.index, stride)])).value
+            offset = builder.mul(loop.index, step)
+            for left, cell in zip(lefts, cells, strict=True):
+                number = self.spread(builder.gep(left, [offset]))
+                builder.store(self.fma(number, factor, builder.load(cell)), cell)
+        for cell, out in zip(cells, outs, strict=True):
+            self.store(_Row(self, builder.load(cell)), out)
+
+
+def _int(value, bits=64):
+    return ir.Constant(ir.IntType(bits), value)
+
+
+class _Array:
+    """A C-ordered array argument of an intrinsic."""
+
+    def __init__(self, context, builder, kind, value):
+        self.builder = builder
+        array = context.make_array(kind)(context, builder, value)
+        self.data, self.ndim = array.data, kind.ndim
+        self.stride = builder.extract_value(array.shape, 1) if kind.ndim == 2 else _int(1)
+
+    def at(self, row, lane=None):
+        index = self.builder.mul(row, self.stride)
+        return self.builder.gep(
+            self.data, [index if lane is None else self.builder.add(index, lane)]
+        )
+
+    def groups(self, number, row, width, lane):
+        """Pointers to so many groups of numbers of a row, `width` apart."""
+        add, mul = self.builder.add, self.builder.mul
+        return [self.at(row, add(mul(width, _int(g)), lane)) for g in range(number)]
+
+
+def _emits(emit):
+    """A void numba intrinsic from emit(builder, vectors, *arguments): arrays are given as _Array, a
+    Cell as its class. The last array is of the type that is computed with."""
+
+    def typer(typing, *kinds):
+        signature = types.void(*(types.intp if isinstance(k, types.Integer) else k for k in kinds))
+
+        def lower(context, builder, signature, values):
+            arguments = []
+            for kind, value in zip(signature.args, values, strict=True):
+                if isinstance(kind, types.Array):
+                    number = context.get_data_type(kind.dtype)
+                    value = _Array(context, builder, kind, value)
+                elif isinstance(kind, types.NamedTuple):
+                    value = kind.instance_class
+                arguments.append(value)
+            emit(builder, _Vectors(builder, number), *arguments)
+            return context.get_dummy_value()
+
+        return signature, lower
+
+    names = list(inspect.signature(emit).parameters.values())
+    typer.__signature__ = inspect.Signature([names[0].replace(name="typing"), *names[2:]])
+    return intrinsic(typer)
+
+
+@_emits
+def _product(builder, vectors, rows, left, column, right, count, lane, start, out, row):
+    """out[row + r] = start + left[rows[r], column:][:count] right[:count], for each of ROWS rows r.
+    The start is one row of numbers, or `out` itself."""
+    each = [_int(r) for r in range(ROWS)]
+    lefts = [left.at(builder.load(rows.at(r)), column) for r in each]
+    outs = [out.at(builder.add(row, r), lane) for r in each]
+    starts = outs if start.ndim == 2 else [start.at(lane)] * ROWS
+    vectors.products(starts, lefts, _int(1), right.at(_int(0), lane), right.stride, count, outs)
+
+
+@_emits
+def _outer_product(builder, vectors, left, before, column, right, after, offset, count, lane, out):
+    """out[column + r] += sum over n < count of left[before + n, column + r] right[after + n,
+    offset:], for each of ROWS columns r."""
+    columns = [builder.add(column, _int(r)) for r in range(ROWS)]
+    lefts = [left.at(before, c) for c in columns]
+    outs = [out.at(c, lane) for c in columns]
+    right_row = right.at(after, builder.add(offset, lane))
+    vectors.products(outs, lefts, left.stride, right_row, right.stride, count, outs)
+
+
+@_emits
+def _add_row(builder, vectors, rows, other, out, row, lane):
+    """out[row] += rows[other]."""
+    total = vectors.load(out.at(row, lane)) + vectors.load(rows.at(other, lane))
+    vectors.store(total, out.at(row, lane))
+
+
+@_emits
+def _sum_rows(builder, vectors, indices, start, stop, rows, lane, out, row):
+    """out[row] = the sum of rows[indices[start:stop]]."""
+    total = cgutils.alloca_once(builder, vectors.row)
+    builder.store(vectors.constant(0.0), total)
+    with cgutils.for_range(builder, builder.sub(stop, start)) as loop:
+        index = builder.load(indices.at(builder.add(start, loop.index)))
+        other = vectors.load(rows.at(builder.sext(index, ir.IntType(64)), lane))
+        builder.store((_Row(vectors, builder.load(total)) + other).value, total)
+    vectors.store(_Row(vectors, builder.load(total)), out.at(row, lane))
+
+
+@_emits
+def _advance(
+    builder, vectors, cell, units, lane,
+    table, word, sums, r, states, before, after, tape, step,
+):  # fmt: skip
+    """One step of the cell, from its inputs and the recurrent sums."""
+
+    def load(number, array, row):
+        return [vectors.load(p) for p in array.groups(number, row, units, lane)]
+
+    x, u = load(len(cell.X_GATES), table, word), load(len(cell.U_GATES), sums, r)
+    taped, state = cell.forward(x, u, load(cell.STATES, states, before))
+    for row, pointer in zip(taped, tape.groups(cell.TAPE, step, units, lane), strict=True):
+        vectors.store(row, pointer)
+    for row, pointer in zip(state, states.groups(cell.STATES, after, units, lane), strict=True):
+        vectors.store(row, pointer)
+
+
+@_emits
+def _retreat(
+    builder, vectors, cell, units, lane, states, before, after, dstate, r, tape, bias, block
+):
+    """One step back: the tape's numbers make way for their gradients, as does the state's."""
+
+    def load(number, array, row):
+        return [vectors.load(p) for p in array.groups(number, row, units, lane)]
+
+    tapes, dstates = (
+        array.groups(number, row, units, lane)
+        for array, number, row in ((tape, cell.TAPE, after), (dstate, cell.STATES, r))
+    )
+    dtape, dbefore = cell.backward(
+        load(cell.TAPE, tape, after),
+        load(cell.STATES, states, before),
+        load(cell.STATES, states, after),
+        [vectors.load(pointer).flushed() for pointer in dstates],
+    )
+    for row, pointer in zip(dbefore, dstates, strict=True):
+        vectors.store(row, pointer)
+    biases = bias.groups(cell.TAPE, block, units, lane)
+    for row, pointer, total in zip(dtape, tapes, biases, strict=True):
+        vectors.store(row, pointer)
+        vectors.store(vectors.load(total) + row, total)
+
+
+# --- the passes over a batch: every thread runs them, and takes its tasks -------------------------
+
+_compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+class Rows(NamedTuple):
+    """Where the reviews are in a batch's rows; reviews are sorted, the longest first, in blocks.
+
+    lengths: (reviews, in whole blocks) steps; 0 for what fills up a block.
+    starts: (directions, reviews) the row of the state before the first step.
+    branches: (reviews,) the row from which that state is taken, forwards: row 0, the zero state, or
+        a row of the first block, which is the path of the padding that all reviews share.
+    path: 1 if the first block is such a path, else 0.
+    """
+
+    lengths: np.ndarray
+    starts: np.ndarray
+    branches: np.ndarray
+    path: int
+
+
+class Inputs(NamedTuple):
+    """What a layer reads: X has the inputs, of which each row of the batch reads one.
+
+    X: (M, D).  ranks: (N,) the input that a row reads.
+    rows, first: the rows that read input m are rows[first[m]:first[m + 1]].
+    """
+
+    X: np.ndarray
+    ranks: np.ndarray
+    rows: np.ndarray
+    first: np.ndarray
+
+
+@_compiled
+def _look_up(cell, d, inputs, start, stop, table):
+    """table = X W + b, for the inputs from start to stop."""
+    rows, W, b = np.empty(ROWS, np.int64), cell.W[d], cell.b[d]
+    for row in range(start, stop, ROWS):
+        for r in range(ROWS):
+            rows[r] = min(row + r, len(inputs.X) - 1)
+        for lane in range(0, len(b), LANES):
+            _product(rows, inputs.X, 0, W, len(W), lane, b, table, row)
+
+
+@_compiled
+def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
+    """Takes a block of reviews through their steps, with a tape of ROWS rows unless `training`."""
+    sign = 1 - 2 * d
+    U, c, first = cell.U[d], cell.c[d], block * ROWS
+    sums, units = np.empty((ROWS, len(c)), states.dtype), len(U)
+    before = rows.starts[d, first : first + ROWS].copy()
+    for r in range(ROWS):
+        states[before[r]] = states[rows.branches[first + r]]
+    active = ROWS
+    for step in range(rows.lengths[first]):
+        while rows.lengths[first + active - 1] <= step:
+            active -= 1
+        for lane in range(0, len(c), LANES):
+            _product(before, states, 0, U, units, lane, c, sums, 0)
+        for r in range(active):
+            after = before[r] + sign
+            taped = after if training else r
+            for lane in range(0, units, LANES):
+                _advance(
+                    cell, units, lane,
+                    table, ranks[after], sums, r, states, before[r], after, tape, taped,
+                )  # fmt: skip
+            before[r] = after
+
+
+@_compiled
+def forward_kernel(counts, cell, rows, inputs, table, states, tape):
+    """See `forward`. Without a tape, whose rows are none then, nothing is kept for `backward`."""
+    directions = len(states)
+    for task in tasks(counts, 0, directions * -(-len(inputs.X) // CHUNK)):
+        d, start = task % directions, task // directions * CHUNK
+        _look_up(cell, d, inputs, start, min(start + CHUNK, len(inputs.X)), table[d])
+    blocks = len(rows.lengths) // ROWS
+    for phase, (first, stop) in enumerate(((0, rows.path), (rows.path, blocks))):
+        for task in tasks(counts, 1 + phase, directions * (stop - first)):
+            d, block = task % directions, first + task // directions
+            training = tape.shape[1] > 0
+            kept = tape[d] if training else np.empty((ROWS, tape.shape[2]), tape.dtype)
+            _forward_block(cell, d, block, rows, inputs.ranks, table[d], states[d], kept, training)
+
+
+@_compiled
+def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, bias):
+    """Takes a block of reviews back. A review that has not begun yet, seen from the end, reads the
+    row beyond its last, where the tape is 0."""
+    sign = 1 - 2 * d
+    U_T, first = cell.U_T[d], block * ROWS
+    sums, units = len(U_T), U_T.shape[1]
+    column = tape.shape[1] - sums
+    at = rows.starts[d, first : first + ROWS] + sign * (rows.lengths[first : first + ROWS] + 1)
+    dstate = dfirst[first : first + ROWS]
+    dstate[:] = dlast[first : first + ROWS]
+    active = 0
+    for step in range(rows.lengths[first], 0, -1):
+        while active < ROWS and rows.lengths[first + active] >= step:
+            active += 1
+        for r in range(active):
+            at[r] -= sign
+            after = at[r]
+            if after < len(dstates):
+                for lane in range(0, dstates.shape[1], LANES):
+                    _add_row(dstates, after, dstate, r, lane)
+            for lane in range(0, units, LANES):
+                _retreat(
+                    cell, units, lane, states, after - sign, after, dstate, r, tape, bias, block
+                )
+        for lane in range(0, units, LANES):
+            _product(at, tape, column, U_T, sums, lane, dstate, dstate, 0)
+
+
+@_compiled
+def _add_outer_products(left, before, right, after, offset, count, out):
+    """out += sum over n < count of the outer products of left[before + n] and right[after + n,
+    offset:]."""
+    for column in range(0, len(out), ROWS):
+        for lane in range(0, out.shape[1], LANES):
+            _outer_product(left, before, column, right, after, offset, count, lane, out)
+
+
+@_compiled
+def _input_gradients(cell, inputs, tape, part, dX, dW):
+    """dX, and a part of dW: every PARTS-th chunk of the inputs."""
+    M, D = inputs.X.shape
+    rows, X = np.arange(ROWS), np.zeros((CHUNK, dW.shape[2]), tape.dtype)
+    dT = np.empty((CHUNK, dW.shape[3]), tape.dtype)
+    for start in range(part * CHUNK, M, PARTS * CHUNK):
+        count = min(CHUNK, M - start)
+        X[:count, :D] = inputs.X[start : start + count]
+        dX[start : start + count] = 0
+        for d in range(len(tape)):
+            dtape, W_T = tape[d], cell.W_T[d]
+            for i in range(count):
+                begin, end = inputs.first[start + i], inputs.first[start + i + 1]
+                for lane in range(0, dT.shape[1], LANES):
+                    _sum_rows(inputs.rows, begin, end, dtape, lane, dT, i)
+            _add_outer_products(X, 0, dT, 0, 0, count, dW[part, d])
+            for row in range(0, count, ROWS):
+                for r in range(ROWS):
+                    rows[r] = row + r
+                for lane in range(0, dX.shape[1], LANES):
+                    _product(rows, dT, 0, W_T, len(W_T), lane, dX, dX, start + row)
+
+
+@_compiled
+def backward_kernel(
+    counts, cell, rows, inputs, states, tape, dlast, dstates, dfirst, bias, dX, dW, dU
+):
+    """See `backward`. dW and dU are PARTS to be added up, bias (directions, blocks, Z) likewise."""
+    directions, N, column = len(tape), tape.shape[1], tape.shape[2] - cell.U.shape[2]
+    blocks = len(rows.lengths) // ROWS
+    for phase, (first, stop) in enumerate(((rows.path, blocks), (0, rows.path))):
+        for task in tasks(counts, phase, directions * (stop - first)):
+            d, block = task % directions, first + task // directions
+            if block < rows.path:  # where the reviews have branched off, their gradients come in
+                for review in range(ROWS, len(rows.lengths)):
+                    dstates[d, rows.branches[review]] += dfirst[d, review]
+            _backward_block(
+                cell, d, block, rows, states[d], tape[d], dlast[d], dstates[d], dfirst[d], bias[d]
+            )
+    for task in tasks(counts, 2, PARTS * (1 + directions)):
+        part, d = task % PARTS, task // PARTS
+        if d == directions:
+            _input_gradients(cell, inputs, tape, part, dX, dW)
+        else:
+            sign = 1 - 2 * d
+            for start in range(1 - d + part * CHUNK, N - d, PARTS * CHUNK):
+                count = min(CHUNK, N - d - start)
+                _add_outer_products(
+                    states[d], start - sign, tape[d], start, column, count, dU[part, d]
+                )
