@@ -58,8 +58,7 @@ def refit(settings: Params, seed: int, epochs: int, checkpoint: Checkpoint) -> k
 
 def _prepare(settings: Params, seed: int, labelled: Dataset) -> tuple[keras.Model, Dataset]:
     """Return an untrained network for labelled reviews, and all that it learns from."""
-    if settings.train.engine == "fused":
-        fused.limit_tensorflow_to_one_thread()
+    share_cores(settings.train)
     set_seed(seed, settings.train.deterministic)
     unlabelled = splits.load_unlabelled()
     vectors = None
@@ -79,6 +78,24 @@ def set_seed(value: int, deterministic: bool) -> None:
     keras.utils.set_random_seed(value)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def share_cores(settings: Train) -> None:
+    """Leave the cores to the compiled recurrence where that is the engine, else to TensorFlow.
+
+    Call it before TensorFlow's first operation: hence it goes by the settings. Every network that
+    they describe can be fused, unless a GPU is visible.
+    """
+    if settings.engine == "fused" and not fused.gpu_is_visible():
+        fused.limit_tensorflow_to_one_thread()
+
+
+class ProgressBar(keras.callbacks.ProgbarLogger):
+    """Keras's, which would count past the last batch if STEPS_PER_EXECUTION does not divide it."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Show that so many batches are done."""
+        super().on_train_batch_end(min(batch, self.target - 1), logs)
 
 
 def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model:
@@ -181,6 +198,7 @@ def fit(
             checkpoint,
             keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end),
             keras.callbacks.LambdaCallback(on_epoch_end=stop_training),
+            ProgressBar(),
         ],
     )
     best = keras.models.clone_model(model)
