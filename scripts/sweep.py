@@ -7,10 +7,13 @@ goes on where it was, and one that is done is shown again.
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotnine as p9
 from ruamel.yaml import YAML
 
 from sentiment import console, files, lineage, params, paths
@@ -18,6 +21,9 @@ from sentiment.distributed import cluster, sweep
 from sentiment.report import figures
 from sentiment.tracking import store
 from sentiment.tracking.sweeps import SweepLogger
+
+if TYPE_CHECKING:
+    from sentiment.rnn.checkpoint import Checkpoint
 
 
 def main() -> None:
@@ -56,7 +62,13 @@ def main() -> None:
         run.finish(trials[sweep.OBJECTIVE].max(), written)
 
 
-def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_epoch_end) -> None:
+def train_on_node(
+    root: Path,
+    settings: params.Params,
+    values: dict[str, object],
+    checkpoint: "Checkpoint",
+    on_epoch_end: Callable,
+) -> None:
     """Train as the stage does, with other values of parameters: a trial, on any node."""
     from sentiment.rnn import training
 
@@ -65,7 +77,9 @@ def train_on_node(root: Path, settings: params.Params, values, checkpoint, on_ep
     training.train(settings, settings.train.seed, checkpoint, on_epoch_end)
 
 
-def write(folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure) -> list[Path]:
+def write(
+    folder: Path, epochs: pd.DataFrame, trials: pd.DataFrame, figure: p9.ggplot
+) -> list[Path]:
     """Write the tables and the figure; return their paths."""
     paths = [folder / name for name in ("epochs.csv", "trials.csv", "trials.png")]
     for path, table in zip(paths, (epochs, trials), strict=False):

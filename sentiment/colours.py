@@ -1,5 +1,6 @@
 """The colours of figures, the page and the terminal: Okabe and Ito's, which colour-blind people
-can tell apart."""
+can tell apart.
+"""
 
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
 POSITIVE, NEGATIVE = BLUE, ORANGE

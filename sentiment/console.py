@@ -5,6 +5,7 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import NoReturn
 
 from sentiment.errors import UserError
@@ -53,7 +54,9 @@ def _output_is_closed() -> bool:
 def expect_interrupts() -> None:
     """Have an interrupt outside of `run` too, while modules are imported, end as it does there."""
 
-    def hook(kind, error, traceback):
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
         if issubclass(kind, KeyboardInterrupt):
             _leave_interrupted()
         sys.__excepthook__(kind, error, traceback)

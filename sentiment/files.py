@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def save_npy(path: Path | str, array: np.ndarray) -> None:
 class RowWriter:
     """Appends rows of one dtype and shape to an open binary file."""
 
-    def __init__(self, file, dtype: np.dtype, shape: tuple[int, ...]):
+    def __init__(self, file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]):
         self.rows = 0
         self._file, self._dtype, self._row_shape = file, dtype, shape[1:]
 

@@ -61,8 +61,11 @@ def build_bag_of_ngrams(
 
     Args:
         C: Inverse strength of the L2 regularisation.
-        ngram_range: As for `NgramCounts`; so are `min_df`, `binary`, `punctuation` and
-            `unicode_words`.
+        ngram_range: The shortest and the longest n-grams, in tokens.
+        min_df: In how many reviews an n-gram has to occur.
+        binary: Whether to tell only if an n-gram occurs, not how often.
+        punctuation: Whether punctuation marks are tokens.
+        unicode_words: Whether tokens are those of Unicode, for reviews in any language.
         naive_bayes: Whether to weight n-grams by their log-count ratio.
         tfidf: Whether to weight them by inverse document frequency, rows scaled to unit length.
         classifier: `logistic` regression or linear `svm`, its probabilities by Platt's scaling.

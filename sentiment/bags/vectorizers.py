@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 from sys import intern
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ class TokenCounts(TransformerMixin, BaseEstimator):
     def __init__(self, num_words: int):
         self.num_words = num_words
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Do nothing: the vocabulary is the encoder's."""
         return self
 
@@ -81,7 +82,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         self.punctuation = punctuation
         self.unicode_words = unicode_words
 
-    def fit(self, texts: Iterable[str], y=None):
+    def fit(self, texts: Iterable[str], y: np.ndarray | None = None) -> Self:
         """Find the frequent n-grams of `texts`.
 
         Raises:
@@ -90,7 +91,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         self.fit_transform(texts)
         return self
 
-    def fit_transform(self, texts: Iterable[str], y=None) -> csr_matrix:
+    def fit_transform(self, texts: Iterable[str], y: np.ndarray | None = None) -> csr_matrix:
         """Find the frequent n-grams of `texts` and return their counts, as `transform` does."""
         self.vocabularies_ = []
         counts = self._transform(texts, learn=True)
@@ -145,7 +146,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
             return [token.word for token in unicode_tokens(text)]
         return split_words(text, "unicode")
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the n-grams in the order of the columns, tokens joined by spaces."""
         check_is_fitted(self)
         tokens = self.vocabularies_[0].astype(object)
@@ -170,7 +171,7 @@ class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
 
-    def fit(self, X: csr_matrix, y: np.ndarray):
+    def fit(self, X: csr_matrix, y: np.ndarray) -> Self:
         """Find the ratios from counts `X` of shape (rows, features) and labels `y` of 0 and 1.
 
         Raises:

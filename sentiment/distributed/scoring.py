@@ -1,6 +1,6 @@
 """Scores of whole corpora: a folder of Parquet in, the same files with two more columns out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -104,5 +104,5 @@ def score_file(
 
 
 @cache  # a process loads them once
-def _load(model: Path, encoder: Path):
+def _load(model: Path, encoder: Path) -> tuple[Callable, Callable]:
     return prediction.load_predictor(model), Encoder.load(encoder).rows

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from tqdm import tqdm
@@ -105,7 +106,7 @@ def _search(sweep: Sweep, seed: int) -> dict[str, object]:
     }
 
 
-def _number(trial: tune.experiment.Trial) -> str:
+def _number(trial: Trial) -> str:
     """Return a trial's number, in the order in which Tune makes them: its name and its folder's."""
     return trial.experiment_tag.partition("_")[0]
 
@@ -156,7 +157,9 @@ class Watch(tune.Callback):
         """Begin the progress bar; not before, since Tune keeps a copy of this object."""
         self._bar, self._best = tqdm(total=self._sweep.size, unit=" trials"), 0.0
 
-    def on_trial_result(self, iteration, trials, trial, result, **info) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict, **info
+    ) -> None:
         """Pass an epoch on."""
         if result[OBJECTIVE] > self._best:
             self._best = result[OBJECTIVE]
@@ -164,11 +167,11 @@ class Watch(tune.Callback):
         values, number = self._sweep.fixed | trial.config, int(_number(trial))
         self._on_epoch(number, values, {"epoch": result["epoch"]} | result["metrics"])
 
-    def on_step_end(self, iteration, trials, **info) -> None:
+    def on_step_end(self, iteration: int, trials: list[Trial], **info) -> None:
         """Show how many trials are done."""
         if done := sum(trial.is_finished() for trial in trials) - self._bar.n:
             self._bar.update(done)
 
-    def on_experiment_end(self, trials, **info) -> None:
+    def on_experiment_end(self, trials: list[Trial], **info) -> None:
         """End the progress bar."""
         self._bar.close()

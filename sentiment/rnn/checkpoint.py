@@ -41,7 +41,7 @@ class Checkpoint(keras.callbacks.Callback):
             variable.assign(value)
         return len(self._history)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Take note of the epoch and replace the file."""
         accuracy = logs.get("val_accuracy", math.inf)  # without validation rows, the last is kept
         if all(accuracy > earlier.get("val_accuracy", 0) for earlier in self._history):
