@@ -19,7 +19,6 @@ def main() -> None:
         raise UserError(f"{paths.COMPARISON} is not of the real reviews: run `make repro`")
     fill("README.md", "results", table(load(paths.METRICS), details))
     fill("README.md", "speed", speed(load("benchmarks/results.json")))
-    fill("README.md", "seeds", seeds(load("benchmarks/seeds.json")))
     fill("README.md", "recipes", recipes(load("recipes/results.json")))
     shutil.copy(paths.FIGURES["history"], "docs/history.png")
 
@@ -58,24 +57,6 @@ def speed(measured: dict) -> str:
         seconds = f"{epoch['median']:.2f} ({epoch['min']:.2f} to {epoch['max']:.2f})"
         values = f"{seconds} | {epoch['median'] / fused:.1f} | {scoring:.2f}"
         lines.append(f"| {found['label']} | {values} | {found['peak_memory_mb']:,.0f} |")
-    return "\n".join(lines) + "\n"
-
-
-def seeds(measured: dict) -> str:
-    """Return what `python -m benchmarks.seeds` measured, in sentences."""
-    lines = []
-    for name in ("final", "best"):
-        found = measured[name]
-        ours, stock = (
-            f"{found[engine]['mean']:.1%} ± {found[engine]['deviation']:.1%}"
-            for engine in ("fused", "keras")
-        )
-        lines.append(
-            f"Over {len(measured['validation_accuracy']['fused'])} seeds the {name} validation "
-            f"accuracy is {ours}, with stock Keras {stock} "
-            f"(Mann-Whitney p = {found['mann_whitney_p']}, "
-            f"Kolmogorov-Smirnov p = {found['kolmogorov_smirnov_p']})."
-        )
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from scripts import readme
+from sentiment import paths
 from sentiment.errors import UserError
 
 README = Path("README.md").read_text()
@@ -18,14 +19,17 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", *map(str, sorted(Path("docs").glob(
 @pytest.mark.parametrize(
     ("written", "measured"),
     [
-        (readme.table, "data/metrics.json"),
         (readme.speed, "benchmarks/results.json"),
-        (readme.seeds, "benchmarks/seeds.json"),
         (readme.recipes, "recipes/results.json"),
     ],
 )
 def test_figures_are_those_of_the_committed_measurement(written, measured):
     assert written(readme.load(measured)) in README
+
+
+def test_results_are_those_of_the_committed_run():
+    found = readme.table(readme.load(paths.METRICS), readme.load(paths.COMPARISON))
+    assert found in README
 
 
 def test_a_document_without_the_block_is_told(tmp_path):
