@@ -12,6 +12,7 @@ DVC := $(RUN) dvc
 COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --upgrade
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --no-user --target=
+TEST := $(RUN) pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
 # DVC asks for it, and a container's user may have no name.
@@ -64,11 +65,11 @@ demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in d
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests, but for the slow ones
-	$(RUN) pytest
+	$(TEST)
 
 .PHONY: test-slow
 test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
-	$(RUN) pytest -m slow
+	$(TEST) -m slow
 
 .PHONY: bench
 bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what else is installed

@@ -17,11 +17,12 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from sentiment import git, params, paths, workspace
+from sentiment import files, git, params, paths, workspace
 
 PROJECT = Path(__file__).parents[1]
 EPOCHS = 6
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,8 +32,20 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# A shell's background jobs ignore SIGINT, and so would all that tests start.
+# What tests start inherits nothing of how they were started: as a background job of a shell, which
+# ignores SIGINT, or as a hook of Git's, which names the hook's repository.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in os.environ.keys() - git.environment().keys():
+    del os.environ[name]
+# Ends a server, and what that has started, when its own standard input ends: the tests close it,
+# or are ended themselves, however that may be.
+GUARD = """
+import os, signal, subprocess, sys, threading
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: os._exit(server.wait()), daemon=True).start()
+sys.stdin.read()
+os.killpg(0, signal.SIGKILL)
+"""
 OURS = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTEST_CURRENT_TEST")
 
 
@@ -103,13 +116,22 @@ class Copy:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Copy:
-    """A copy after `dvc repro`, committed. Read it only: what changes something takes `project`."""
-    copy = Copy(tmp_path_factory.mktemp("sample") / "project")
-    os.chdir(PROJECT)
-    workspace.copy(PROJECT, copy.root, params.recipe("sample") | {"train.epochs": EPOCHS})
-    copy.dvc("repro")
-    copy.commit()
+def finished(tmp_path_factory, worker_id) -> Copy:
+    """A copy after `dvc repro`, committed. Read it only: what changes something takes `project`.
+
+    Processes of pytest-xdist share it: one makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+    copy, whole = Copy(folder / "sample"), folder / "sample-is-whole"
+    with files.locked(folder / "sample.lock"):
+        if not whole.exists():
+            shutil.rmtree(copy.root, ignore_errors=True)
+            os.chdir(PROJECT)
+            workspace.copy(PROJECT, copy.root, params.recipe("sample") | {"train.epochs": EPOCHS})
+            copy.dvc("repro")
+            copy.commit()
+            whole.touch()
     return copy
 
 
@@ -151,9 +173,10 @@ def cluster(monkeypatch) -> Iterator:
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium."""
+    """A headless Chromium. Where there is none the test is skipped, but in CI it fails."""
     if not CHROMIUM:
-        pytest.skip("there is no Chromium: apt-get install chromium")
+        miss = pytest.fail if os.environ.get("CI") else pytest.skip
+        miss("there is no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
@@ -168,10 +191,12 @@ def serving(project: Copy, *command: str, health: str, **variables: str) -> Iter
         port = str(probe.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     with (project.root / "server.log").open("w") as log:
+        server = [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", port]
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", port],
+            [sys.executable, "-c", GUARD, *server],
             cwd=project.root,
             env=project.environment(**variables),
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -180,8 +205,7 @@ def serving(project: Copy, *command: str, health: str, **variables: str) -> Iter
         wait_for(lambda: requests.get(address + health, timeout=5).ok, process)
         yield address
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.stdin.close()
         process.wait()
 
 

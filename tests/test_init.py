@@ -40,6 +40,7 @@ def elsewhere(tmp_path) -> dict[str, str]:
     return ELSEWHERE | {"HOME": str(home), "PYTHONPATH": str(packages)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["train", "plot"])
 def test_settings_of_another_project_change_no_output(project, elsewhere, stage):
     outputs = {"train": "data/rnn", "plot": "data/plots"}[stage]
@@ -59,6 +60,24 @@ def python(code: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         command, cwd=PROJECT, env=os.environ | variables, capture_output=True, text=True
     )
+
+
+CONFIGURED = """
+import os, sentiment, matplotlib, numba
+from sentiment.rnn.backend import keras
+print(keras.config.backend(), keras.config.floatx(), keras.config.epsilon())
+print(numba.config.DISABLE_JIT, matplotlib.rcParams["font.size"])
+print(*sorted(set(os.environ) & set({names})))
+"""
+
+
+def test_settings_of_another_project_are_dropped(elsewhere):
+    done = python(CONFIGURED.format(names=[*ELSEWHERE]), **elsewhere)
+    assert done.stdout.splitlines() == [
+        "tensorflow float32 1e-07",
+        "0 10.0",
+        "KERAS_BACKEND MPLBACKEND",
+    ], done.stderr
 
 
 def test_a_keras_that_is_configured_otherwise_already_is_told():

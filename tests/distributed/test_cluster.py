@@ -80,6 +80,7 @@ def test_where_no_short_folder_can_be_written_to_it_is_told(monkeypatch, tmp_pat
         ray_cluster.temporary_folder()
 
 
+@pytest.mark.slow
 def test_more_processors_than_there_are_are_told(project):
     pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
     path = project.root / "sweeps/greedy.yaml"

@@ -1,6 +1,8 @@
 """Tests of the network: the course's figures, and its outputs against a NumPy recurrence."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ RICH = {"cell": "lstm", "bidirectional": True, "mask_padding": True, "pooling": 
 NUM_WORDS, MAXLEN = 30, 12
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reviews():
     generator = np.random.default_rng(0)
     x = generator.integers(3, NUM_WORDS, (70, MAXLEN)).astype(np.int32)
@@ -187,6 +189,13 @@ def test_the_same_seed_gives_the_same_network():
         assert np.array_equal(first, second)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, reviews) -> tuple[Path, tuple]:
+    """A folder in which SETTINGS were trained to the end, and what came of it."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(folder, reviews, SETTINGS)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -216,8 +225,8 @@ def test_interrupted_training_ends_in_the_same_bytes(tmp_path, reviews, settings
     assert resumed == whole
 
 
-def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, reviews):
-    train(tmp_path, reviews, SETTINGS)
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, reviews, trained):
+    shutil.copy(trained[0] / "checkpoint.npz", tmp_path)
     epochs = []
     train(tmp_path, reviews, SETTINGS, lambda epoch, _: epochs.append(epoch), identity="other")
     assert epochs == [0, 1, 2]
@@ -226,10 +235,10 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, reviews):
 @pytest.mark.parametrize(
     "damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"\0" * 99]
 )
-def test_a_damaged_checkpoint_is_not_resumed(tmp_path, reviews, damage):
-    whole = train(tmp_path, reviews, SETTINGS)
-    path = tmp_path / "checkpoint.npz"
-    path.write_bytes(damage(path.read_bytes()))
+def test_a_damaged_checkpoint_is_not_resumed(tmp_path, reviews, trained, damage):
+    folder, whole = trained
+    intact = (folder / "checkpoint.npz").read_bytes()
+    (tmp_path / "checkpoint.npz").write_bytes(damage(intact))
     assert train(tmp_path, reviews, SETTINGS) == whole
 
 
