@@ -13,6 +13,7 @@ from sentiment.errors import UserError
 from sentiment.git import git
 
 IGNORED = "__pycache__"  # .dvcignore has it too
+INPUTS = (".", ":!dvc.lock", ":!data")  # in Git's words: all but results
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Lineage:
     def require_outputs(self) -> None:
         """Raise a UserError if a file of the result is missing."""
         if missing := [path for path, md5 in self.outs.items() if md5 is None]:
-            raise UserError(f"not there: {', '.join(missing)}. Run `make repro`, or `dvc pull`")
+            raise UserError(f"missing: {', '.join(missing)}. `make repro` makes what is missing")
 
 
 def recorded(stage: str) -> Lineage:
@@ -109,14 +110,14 @@ def _digest(value: object) -> str:
 
 
 def of_repository() -> dict[str, str]:
-    """Return the Git commit, whether the tree differs from it, and the DVC experiment, if any."""
+    """Return the Git commit, whether files other than results differ, and the DVC experiment."""
     state = {}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         state["dvc.experiment"] = experiment
     try:
         # With the project's own file, or it would be the commit of a repository around the project.
         commit, _ = git(".", "rev-parse", "HEAD", "HEAD:./dvc.yaml").split()
-        changes = git(".", "status", "--porcelain", "--untracked-files=no")
+        changes = git(".", "status", "--porcelain", "--untracked-files=no", "--", *INPUTS)
         state |= {"git.commit": commit, "git.dirty": str(bool(changes))}
     except (OSError, UserError):
         pass  # no Git, or the project is not committed yet

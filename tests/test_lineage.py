@@ -103,7 +103,7 @@ def test_a_file_that_is_not_there_is_told(project):
     (project / "data/history.csv").unlink()
     made = lineage.of_stage("train")
     assert made.outs["data/history.csv"] is None
-    with pytest.raises(UserError, match=r"not there: data/history.csv\. Run `make repro`"):
+    with pytest.raises(UserError, match=r"missing: data/history.csv\. `make repro` makes"):
         made.require_outputs()
 
 
@@ -190,6 +190,8 @@ def test_the_commit_and_whether_the_tree_differs(project):
     git("commit", "--quiet", "--message", "All")
     assert lineage.of_repository() == {"git.commit": git("rev-parse", "HEAD"), "git.dirty": "False"}
     (project / "untracked").write_text("nothing to do with it")
+    assert lineage.of_repository()["git.dirty"] == "False"
+    (project / "data/metrics.json").write_text("results of this very run")
     assert lineage.of_repository()["git.dirty"] == "False"
     (project / "params.yaml").write_text("seed: 1\n")
     assert lineage.of_repository()["git.dirty"] == "True"

@@ -6,11 +6,11 @@ from sentiment.models import SAVED
 from sentiment.text import Encoder
 
 
-@pytest.mark.parametrize("model", SAVED.values(), ids=SAVED)
-def test_a_saved_model_answers_in_probabilities(finished, model):
+@pytest.mark.parametrize("key", SAVED)
+def test_a_saved_model_answers_in_probabilities(finished, key):
     texts = ["It was superb, not dull.", "It was dull, not superb.", ""]
     rows = Encoder.load(finished.root / paths.ENCODER).rows(texts)
-    predict = prediction.load_predictor(finished.root / model.path)
+    predict = prediction.load_predictor(finished.root / SAVED[key].path)
     probabilities = predict(texts, rows)
     assert probabilities.shape == (3,)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()

@@ -4,13 +4,14 @@ import json
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import pandas as pd
-from mlflow.entities import Run
+from mlflow.entities import LoggedModelOutput, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
@@ -49,16 +50,22 @@ def log_model(name: str, path: Path | str, encoder: Path | str) -> None:
     package = Path(__file__).parents[1]
     client, run = mlflow.MlflowClient(), mlflow.active_run().info
     md5 = lineage.md5(path)
-    model = mlflow.pyfunc.log_model(
-        name=name,
-        python_model=str(package / "tracking/serving.py"),
-        artifacts={"model": str(path), "encoder": str(encoder)},
-        code_paths=[str(package)],
-        signature=TEXT_TO_LABEL,
-        input_example=EXAMPLE,
-        pip_requirements=[f"{package}=={version(package)}" for package in SERVED_WITH],
-        tags={MD5: md5},
-    )
+    # In steps: `pyfunc.log_model` would load the model once more to try it, which takes seconds.
+    model = mlflow.initialize_logged_model(name, source_run_id=run.run_id, tags={MD5: md5})
+    with TemporaryDirectory() as folder:
+        mlflow.pyfunc.save_model(
+            f"{folder}/model",
+            mlflow_model=Model(run_id=run.run_id, model_id=model.model_id),
+            python_model=str(package / "tracking/serving.py"),
+            artifacts={"model": str(path), "encoder": str(encoder)},
+            code_paths=[str(package)],
+            signature=TEXT_TO_LABEL,
+            input_example=EXAMPLE,
+            pip_requirements=[f"{package}=={version(package)}" for package in SERVED_WITH],
+        )
+        client.log_model_artifacts(model.model_id, f"{folder}/model")
+    model = mlflow.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run.run_id, models=[LoggedModelOutput(model.model_id, step=0)])
     mlflow.set_tag(f"{MD5}.{name}", md5)  # by which the run of a file is found
     registry = client.get_experiment(run.experiment_id).name
     with suppress(MlflowException):  # there is one already

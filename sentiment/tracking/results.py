@@ -136,21 +136,23 @@ def _add_models(evaluation: Run, models: Run, headline: dict[str, dict]) -> None
         headline: The scores of each model.
     """
     client = mlflow.MlflowClient()
-    model_ids = [output.model_id for output in models.outputs.model_outputs]
-    linked = {used.model_id for used in evaluation.inputs.model_inputs}
-    if new := [LoggedModelInput(model_id) for model_id in model_ids if model_id not in linked]:
+    ids = [output.model_id for output in models.outputs.model_outputs]
+    # A search returns runs without their inputs.
+    linked = {used.model_id for used in client.get_run(evaluation.info.run_id).inputs.model_inputs}
+    if new := [LoggedModelInput(model_id) for model_id in ids if model_id not in linked]:
         client.log_inputs(evaluation.info.run_id, models=new)
     if MLFLOW_PARENT_RUN_ID in models.data.tags:
         return
-    names = {model_id: client.get_logged_model(model_id).name for model_id in model_ids}
+    by_key = {client.get_logged_model(model_id).name: model_id for model_id in ids}
+    keys = [key for key in SAVED if key in by_key]
     now = get_current_time_millis()
-    metrics = [  # a run shows the latest value: that of its last model
-        Metric(score, value, now + number, 0, model_id)
-        for number, (model_id, name) in enumerate(names.items())
-        for score, value in _flatten(headline[name]).items()
+    metrics = [  # a run shows the latest value of each: that of its last model
+        Metric(score, value, now + number, 0, by_key[key])
+        for number, key in enumerate(keys)
+        for score, value in _flatten(headline[key]).items()
     ]
     client.log_batch(models.info.run_id, metrics)
-    _rename(models, {name: headline[name] for name in names.values()})
+    _rename(models, {key: headline[key] for key in keys})
     client.set_tag(models.info.run_id, MLFLOW_PARENT_RUN_ID, evaluation.info.run_id)
 
 

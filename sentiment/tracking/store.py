@@ -79,8 +79,9 @@ def _use(address: str, root: Path, name: str) -> None:
         if error.get_http_status_code() != 404:
             raise
         raise MlflowException("the server has no logged models: it needs MLflow 3") from None
-    if MLFLOW_RUN_NOTE not in experiment.tags:
-        mlflow.set_experiment_tag(MLFLOW_RUN_NOTE, views.EXPERIMENT)
+    # Written every time, though it is there: a store that only lets us read is not of use.
+    note = experiment.tags.get(MLFLOW_RUN_NOTE, views.EXPERIMENT)
+    mlflow.set_experiment_tag(MLFLOW_RUN_NOTE, note)
 
 
 @contextmanager

@@ -37,15 +37,16 @@ def run_name(stage: str, experiment: str | None = None, headline: dict | None = 
         >>> run_name("train", "small", scores)
         'small train 85.8'
     """
-    models = {name: key for name, key in NAMED.items() if key in (headline or {})}
     scores = {
-        name: f"{100 * headline[key]['test']['accuracy']:.1f}" for name, key in models.items()
+        name: f"{100 * headline[key]['test']['accuracy']:.1f}"
+        for name, key in NAMED.items()
+        if headline and key in headline
     }
-    if stage == "evaluate":
+    if stage == "evaluate" and scores:
         words = ", ".join(f"{name} {score}" for name, score in scores.items())
     else:
         words = " ".join([stage, *scores.values()])
-    return " ".join(filter(None, (experiment, words)))
+    return f"{experiment} {words}" if experiment else words
 
 
 def comparison(headline: dict[str, dict], details: dict[str, dict], state: dict[str, str]) -> str:
