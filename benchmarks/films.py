@@ -1,14 +1,14 @@
-"""Do validation reviews flatter a model, since their films have reviews to learn from?
+"""Is validation accuracy optimistic, since validation reviews share films with the train reviews?
 
-The archive names the film of each review. Films of training and of test reviews are different
-ones, while validation takes rows of the training split whatever their film. This counts the films
-that are shared, and scores the bag of n-grams in five folds of the training split: of rows at
-random, of whole films, and of blocks of neighbouring ids.
+The archive names the film of each review. Test reviews are of other films than training reviews.
+This counts the films that are shared, and scores the bag of n-grams in five folds of the training
+split: of reviews at random, of whole films, and of blocks of neighbouring ids.
 
     python -m benchmarks.films
 """
 
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,18 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold
 
-from sentiment import console, params
+from sentiment import console, paths
 from sentiment.bags.models import load_bag
 from sentiment.data import download, imdb, splits
-from sentiment.data.splits import Dataset
 
 FOLDS = 5
+SPLITS = ("train", "validation", "test")
 
 
-def films(archive: Path, reviews: pd.DataFrame) -> pd.Series:
-    """Return the address of each review's film: line n of a list is that of the review n."""
-    parts = reviews["id"].str.extract(r"(?P<split>\w+)/(?P<polarity>\w+)/(?P<number>\d+)_")
-    found = pd.Series("", reviews.index)
+def films(archive: Path, ids: pd.Series) -> pd.Series:
+    """Return the film of each review: line n of a list in the archive is that of the review n."""
+    parts = ids.str.extract(r"(?P<split>\w+)/(?P<polarity>\w+)/(?P<number>\d+)_")
+    found = pd.Series("", ids.index)
     with tarfile.open(archive) as members:
         for (split, polarity), group in parts.groupby(["split", "polarity"]):
             lines = members.extractfile(f"aclImdb/{split}/urls_{polarity}.txt").read().split()
@@ -37,10 +37,12 @@ def films(archive: Path, reviews: pd.DataFrame) -> pd.Series:
     return found
 
 
-def accuracies(reviews: pd.DataFrame, folds) -> list[float]:
+def accuracies(
+    reviews: pd.DataFrame, folds: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> list[float]:
     """Return the accuracy in each fold of the chosen bag of n-grams, fitted on the others."""
     texts, labels = reviews["text"].to_numpy(object), reviews["label"].to_numpy()
-    bag = load_bag("data/baseline/ngrams.skops")
+    bag = load_bag(paths.BAG_OF_NGRAMS)
     return [
         clone(bag).fit(texts[rest], labels[rest]).score(texts[fold], labels[fold])
         for rest, fold in folds
@@ -48,35 +50,27 @@ def accuracies(reviews: pd.DataFrame, folds) -> list[float]:
 
 
 def main() -> None:
-    """Print how many films are shared, and the accuracies by kind of fold."""
-    settings = params.read()
-    reviews = pd.read_parquet("data/raw/reviews.parquet")
+    """Print how many reviews share films, and the accuracies by kind of fold."""
+    reviews = splits.facts(*SPLITS).assign(text=[*splits.texts(*SPLITS)])
     reviews["film"] = download.obtain(
-        imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], lambda path: films(path, reviews)
+        imdb.ARCHIVE, imdb.URLS[imdb.ARCHIVE], lambda path: films(path, reviews["id"])
     )
-    train, test = (reviews[reviews.split == split] for split in ("train", "test"))
-    train = train.reset_index(drop=True)
-    rows = splits.train_validation_split(
-        Dataset(train.index, train.label), settings.validation_split
-    )
-    fitted_on, validation = (train.loc[part.x] for part in rows)
-    for name, part, seen in (
-        ("validation reviews", validation, fitted_on),
-        ("test reviews", test, train),
-    ):
-        print(f"{name} whose film was learned from: {part.film.isin(seen.film).mean():.1%}")
+    for split, fitted_on in (("validation", ["train"]), ("test", ["train", "validation"])):
+        known = reviews.film[reviews.split.isin(fitted_on)]
+        shared = reviews.film[reviews.split == split].isin(known).mean()
+        print(f"{split} reviews that share a film with a review fitted on: {shared:.1%}")
 
-    number = train["id"].str.extract(r"/(\d+)_")[0].astype(int)
+    labelled = reviews[reviews.split != "test"]
+    number = labelled["id"].str.extract(r"/(\d+)_")[0].astype(int)
     blocks = number * FOLDS // (number.max() + 1)
+    shuffled = {"shuffle": True, "random_state": 0}
     kinds = {
-        "rows at random": KFold(FOLDS, shuffle=True, random_state=0).split(train),
-        "whole films": GroupKFold(FOLDS, shuffle=True, random_state=0).split(
-            train, groups=train.film
-        ),
-        "blocks of ids": GroupKFold(FOLDS).split(train, groups=blocks),
+        "reviews at random": KFold(FOLDS, **shuffled).split(labelled),
+        "whole films": GroupKFold(FOLDS, **shuffled).split(labelled, groups=labelled.film),
+        "blocks of ids": GroupKFold(FOLDS).split(labelled, groups=blocks),
     }
     for name, folds in kinds.items():
-        found = accuracies(train, folds)
+        found = accuracies(labelled, folds)
         each = " ".join(f"{accuracy:.2%}" for accuracy in found)
         print(f"folds of {name}: mean {np.mean(found):.2%} ({each})", flush=True)
 
