@@ -33,26 +33,29 @@ from sentiment.errors import UserError
 from sentiment.report import figures
 
 REAL = Path("data/raw/reviews.parquet")
-FOLDER = Path("scale")  # in the project, since a temporary folder may lie in memory
+PROCESSES = Path("/proc")
+FOLDER = Path("scale")  # in the project, since a temporary folder may be in memory
 RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), "docs/scale.md"
 SIZES = (50_000, 200_000, 1_000_000)
-STAGES = ("fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
+STAGES = ("environment", "fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
 OWN = "reviews/recombined.parquet"
-INTERVAL = 0.02  # seconds between two looks at a process
+INTERVAL = 0.02  # seconds between two readings of a process's memory
 
 
 class Cost(NamedTuple):
-    """What a process took: seconds, and megabytes of its own memory at the most."""
+    """What a process took: seconds, and the maximum of its own memory in megabytes."""
 
     seconds: float
     megabytes: float
 
 
 def main() -> None:
-    """Measure every stage at each size, and write what came out."""
+    """Measure every stage at each size, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     parser.add_argument("--reviews", type=int, nargs="+", default=SIZES, metavar="N")
     sizes = parser.parse_args().reviews
+    if not PROCESSES.is_dir():
+        raise UserError(f"memory is read from {PROCESSES}, which only Linux has: run this there")
     if not REAL.is_file():
         raise UserError(f"{REAL} is not there: run `make repro` first")
     costs = {}
@@ -76,14 +79,14 @@ def main() -> None:
 def parameters(size: int) -> dict[str, object]:
     """Return the parameters of a run on so many reviews."""
     return {
-        "seeds": 1,
+        "num_seeds": 1,
         "fetch.source": OWN,
         "train.epochs": 1,
         "baseline.words.C": [0.03],
         "baseline.ngrams.C": [10],
-        # Runs of three words of a million reviews do not fit into the memory of a small machine.
+        # N-grams of three words of a million reviews do not fit into a small machine's memory.
         "baseline.ngrams.ngram_range": [1, 1],
-        # Recombined reviews have no new words: the same ones are to be rare at each size.
+        # Recombined reviews have no new words: the same ones are rare at each size.
         "baseline.ngrams.min_df": max(3, 3 * size // 50_000),
     }
 
@@ -127,9 +130,8 @@ def cost_of(stage: str, size: int) -> Cost:
 def measure(command: list[str], folder: Path) -> Cost:
     """Run a command in a folder; return what it took.
 
-    Its memory is what Linux calls RssAnon, looked at every INTERVAL: what the process has
-    allocated and touched. Pages of mapped files are left out, which the kernel takes back when
-    somebody needs them; `ru_maxrss` would count them.
+    Its memory is what Linux calls RssAnon, read every INTERVAL: what the process has allocated and
+    touched. `ru_maxrss` would count pages of mapped files too, which the kernel frees when needed.
 
     Raises:
         UserError: if it fails, with what it printed.
@@ -149,8 +151,8 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 
 def _megabytes(process: int) -> float:
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0  # it has just ended
+    found = re.search(r"RssAnon:\s+(\d+) kB", (PROCESSES / str(process) / "status").read_text())
+    return int(found[1]) / 1024 if found else 0.0  # the process has just ended
 
 
 def tidy(costs: dict[int, dict[str, Cost]]) -> pd.DataFrame:

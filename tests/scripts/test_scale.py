@@ -15,6 +15,7 @@ from sentiment.errors import UserError
 REAL = pd.DataFrame(
     {"text": ["a b c d", "e f g h", "i j k l", "m n o p"], "label": [0, 1, 0, 1], "split": "train"}
 )
+ON_LINUX = pytest.mark.skipif(not scale.PROCESSES.is_dir(), reason="reads memory from /proc")
 HALVES = {0: {"a b", "i j", "c d", "k l"}, 1: {"e f", "m n", "g h", "o p"}}
 
 
@@ -33,6 +34,7 @@ def test_no_half_is_used_again_before_all_have_been(tmp_path):
     assert sorted(words) == sorted(" ".join(REAL.text).split())
 
 
+@ON_LINUX
 def test_a_process_is_measured_by_the_memory_that_it_has_touched(tmp_path):
     hold = "import time; held = b'x' * 300_000_000; time.sleep(0.5)"
     cost = scale.measure([sys.executable, "-c", hold], tmp_path)
@@ -40,6 +42,7 @@ def test_a_process_is_measured_by_the_memory_that_it_has_touched(tmp_path):
     assert cost.seconds > 0.5
 
 
+@ON_LINUX
 def test_mapped_pages_are_not_counted(tmp_path):
     (tmp_path / "file").write_bytes(bytes(300_000_000))
     read = (
@@ -50,6 +53,15 @@ def test_mapped_pages_are_not_counted(tmp_path):
     assert scale.measure([sys.executable, "-c", read], tmp_path).megabytes < 50
 
 
+def test_another_system_than_linux_is_told_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(sys, "argv", ["scale"])
+    monkeypatch.setattr(scale.workspace, "copy", lambda *_: pytest.fail("work was done"))
+    with pytest.raises(UserError, match="only Linux has"):
+        scale.main()
+
+
+@ON_LINUX
 def test_a_stage_that_fails_is_told_with_what_it_said(tmp_path):
     with pytest.raises(UserError, match="failed:\nno luck"):
         scale.measure([sys.executable, "-c", "import sys; sys.exit('no luck')"], tmp_path)
@@ -72,6 +84,7 @@ def test_the_table_and_the_figure_show_every_size(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+@ON_LINUX
 @pytest.mark.slow
 def test_memory_stays_flat_as_reviews_grow(tmp_path):
     words = np.random.default_rng(0).integers(500, size=(2000, 150)).astype(str)
