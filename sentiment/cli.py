@@ -142,7 +142,7 @@ def result(path: str) -> Path:
     """
     file = files.project_root() / path
     if not file.is_file():
-        raise UserError(f"{path} is not there: run `make repro`, or `dvc pull`")
+        raise UserError(f"{path} is missing: `make repro` makes it")
     return file
 
 

@@ -21,7 +21,8 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
     """Return a function from reviews to the probability that each is positive.
 
     The function takes the reviews as raw texts and as the encoder's rows of token ids, and goes
-    through what the model was fitted on in batches: the other is not touched.
+    through what the model was fitted on in batches: the other is not touched. Of no reviews it
+    returns no probabilities.
 
     Args:
         model: A saved network (`.keras`) or bag of words (`.skops`).
@@ -40,7 +41,7 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
     def probabilities(texts: Iterable[str], rows: np.ndarray) -> np.ndarray:
         texts = iter(texts)
         batches = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
-        said = [predict(rows if reads_rows else [*islice(texts, BATCH)]) for rows in batches]
-        return np.concatenate(said)
+        answers = [predict(rows if reads_rows else [*islice(texts, BATCH)]) for rows in batches]
+        return np.concatenate(answers) if answers else np.empty(0)
 
     return probabilities

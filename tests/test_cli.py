@@ -124,7 +124,7 @@ def test_what_is_not_there_is_told(sentiment, arguments, message):
 def test_missing_results_are_told(sentiment, inside):
     (inside.root / "data/rnn/best_epoch.keras").unlink()
     for arguments in ([], ["--trace"]):
-        with pytest.raises(SystemExit, match=r"\.keras is not there: run `make repro`"):
+        with pytest.raises(SystemExit, match=r"best_epoch\.keras is missing: `make repro`"):
             sentiment("A film.", *arguments)
 
 

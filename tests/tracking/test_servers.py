@@ -141,7 +141,7 @@ def test_a_client_certificate(environment, certificate):
         ),
     ],
 )
-def test_who_we_are(environment, variables, expected):
+def test_a_user_or_token(environment, variables, expected):
     def guarded(path: str, headers: dict[str, str]) -> Answer:
         if headers.get("Authorization") == expected:
             return answer(path, headers)

@@ -9,7 +9,7 @@ from conftest import Copy, serving
 
 from scripts import ui
 from sentiment.errors import UserError
-from sentiment.report import figures
+from sentiment.models import SAVED
 
 
 @pytest.mark.parametrize("port", ["80000", "0", "-1", "abc", "", "5 000"])
@@ -43,11 +43,12 @@ def test_a_project_that_has_moved_is_looked_at_with_its_figures(project, tmp_pat
         found = requests.get(f"{api}/experiments/get-by-name", by_name, timeout=60).json()
         query = {
             "experiment_ids": [found["experiment"]["experiment_id"]],
-            "filter": "tags.result = 'comparison'",
+            "filter": "tags.stage = 'evaluate'",
         }
         (run,) = requests.post(f"{api}/runs/search", json=query, timeout=60).json()["runs"]
         scores = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
-        assert scores["recurrent.test.accuracy"] == metrics["recurrent"]["test"]["accuracy"]
+        accuracy = metrics["rnn_best_epoch"]["test"]["accuracy"]
+        assert scores["rnn_best_epoch.test.accuracy"] == accuracy
         figure = {"run_uuid": run["info"]["run_id"], "path": "figures/roc.png"}
         answer = requests.get(f"{address}/get-artifact", figure, timeout=60)
         assert answer.content == (moved.root / "data/plots/roc.png").read_bytes()
@@ -55,23 +56,35 @@ def test_a_project_that_has_moved_is_looked_at_with_its_figures(project, tmp_pat
 
 @pytest.mark.slow
 def test_the_runs_are_seen_in_a_browser(project, browser):
-    measured = project.metrics["recurrent"]["test"]["log_loss"]
+    scores = project.metrics
+    accuracy = {key: f"{100 * scores[key]['test']['accuracy']:.1f}" for key in SAVED}
+    comparison = f"rnn {accuracy['rnn_best_epoch']}, bag {accuracy['bag_of_ngrams']}"
     with serving(project, "scripts.ui", health="/health") as address:
-        page, asked = browser.new_page(viewport={"width": 1400, "height": 900}), []
+        page, asked = browser.new_page(viewport={"width": 1800, "height": 900}), []
         page.on("request", lambda request: asked.append(request.url))
         page.set_default_timeout(120_000)
         printed = re.search(r"The runs: (\S+)", (project.root / "server.log").read_text())
         page.goto(printed[1])
-        page.get_by_role("link", name="comparison").click()
-        for below in ("baseline", "recurrent"):
-            page.get_by_role("link", name=below, exact=True).wait_for()
-        page.get_by_role("link", name="recurrent", exact=True).click()
-        page.get_by_role("heading", name="recurrent", exact=True).wait_for()
-        # The table is filled in by and by: the models of a metric come after its value.
-        row = page.get_by_role("row").filter(has_text="recurrent.test.log_loss")
-        row.filter(has_text=str(measured)[:8]).wait_for()
-        _, value, *_ = row.inner_text().split()
-        assert float(value) == pytest.approx(measured, rel=1e-4)
+        page.get_by_text("In names of runs: accuracy on the test reviews").wait_for()
+        page.get_by_role("link", name=comparison).click()  # all of its name is in the table
+
+        page.get_by_text("Reading in order beats some ways of counting words").wait_for()
+        page.get_by_text("Show more").click()
+        row = page.get_by_role("row").filter(has_text="recurrent, best epoch")
+        assert row.inner_text().split()[3] == f"{scores['rnn_best_epoch']['test']['accuracy']:.2%}"
+        page.get_by_text("git checkout").wait_for()
+        page.get_by_text("Metrics (20)").wait_for()
+        page.get_by_role("link", name=f"baseline {accuracy['bag_of_ngrams']}").wait_for()
+        page.get_by_role("tab", name="Artifacts").click()
+        page.get_by_text("paired_tests.json").click()
+        page.get_by_text("mcnemar_mid_p").wait_for()
+
+        page.get_by_role("tab", name="Overview").click()
+        page.get_by_role("link", name=f"train {accuracy['rnn_best_epoch']}").click()
+        row = page.get_by_role("row").filter(has_text="test.log_loss")
+        row.filter(has_text=str(scores["rnn_best_epoch"]["test"]["log_loss"])[:8]).wait_for()
+        page.goto(printed[1].replace("/runs?", "/models?"))
+        page.get_by_text("test.accuracy").wait_for()
         page.close()
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
 
@@ -102,9 +115,9 @@ def test_dvc_s_page_has_the_same_plots_under_the_same_names(project, browser):
     assert fields == {
         "#loss": {"loss", "val_loss"},
         "#accuracy": {"accuracy", "val_accuracy"},
-        "#ROC": set(figures.MODELS),
-        "#precision_and_recall": set(figures.MODELS),
-        "#calibration": set(figures.MODELS),
+        "#ROC": {*SAVED},
+        "#precision_and_recall": {*SAVED},
+        "#calibration": {*SAVED},
     }
     assert [src.rpartition("plots_")[2] for src, width in images if width] == [
         "confusion.png",
