@@ -1,4 +1,4 @@
-"""Show it all on one page: `python -m stages.report`, then open data/report/index.html."""
+"""Show the results on one page: `python -m stages.report`, then open data/report/index.html."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from sentiment import console, files, lineage, params, paths
+from sentiment.bags.models import load_bag
 from sentiment.data import splits
 from sentiment.evaluation import examples
 from sentiment.models import BAGS, NETWORK, SAVED
-from sentiment.report import page, traces, wording
+from sentiment.report import page, reader, wording
 from sentiment.rnn.model import load_network
-from sentiment.rnn.state_tracer import StateTracer, is_traceable
 from sentiment.text import Encoder
 from sentiment.tracking import results
 
 MADE_FROM = (paths.REVIEWS, *(model.path for model in SAVED.values()))
 SHOWN = ("history", "roc", "calibration")
 DISAGREEING = [pair for bag in BAGS for pair in ((NETWORK, bag), (bag, NETWORK))]
-TERMS, REVIEWS = 15, 3  # shown for each label, and for each model
+NGRAMS, REVIEWS = 15, 3  # shown for each label, and for each model
 
 
 def main() -> None:
@@ -30,8 +30,8 @@ def main() -> None:
         only_right = {pair: examples.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING}
         encoder = Encoder.load(paths.ENCODER)
         network = load_network(SAVED[NETWORK].path)
-        tracer = StateTracer(network) if is_traceable(network) else None
-        top = page.sides(pd.read_csv(paths.TOP_NGRAMS), TERMS)
+        bag = load_bag(SAVED["bag_of_words"].path)
+        top_ngrams = page.split_by_sign(pd.read_csv(paths.TOP_NGRAMS), NGRAMS)
         details = json.loads(Path(paths.COMPARISON).read_bytes())
         made = lineage.of_stage("report")
 
@@ -40,12 +40,14 @@ def main() -> None:
             answer=wording.answer(details["comparison"]),
             details=details,
             figures={name: Path(paths.FIGURES[name]).read_bytes() for name in SHOWN},
-            history=page.learning(pd.read_csv(paths.HISTORY)),
-            telling=top,
-            mistakes=page.quoted(mistakes, splits.texts("test")),
-            only_right=page.quoted(only_right, splits.texts("test")),
-            traces=traces.read_examples(tracer, encoder, test) if tracer else [],
-            neighbours=page.neighbourhoods(tracer.embedding, encoder, top) if tracer else {},
+            history=pd.read_csv(paths.HISTORY),
+            top_ngrams=top_ngrams,
+            mistakes=page.with_texts(mistakes, splits.texts("test")),
+            only_right=page.with_texts(only_right, splits.texts("test")),
+            reader=reader.content(network, bag, encoder, test),
+            neighbours=page.neighbourhoods(
+                network.get_layer("embedding").get_weights()[0], encoder, top_ngrams
+            ),
             parameters=made.params,
             versions=page.versions(),
             made_from={path: made.deps[path] for path in MADE_FROM},
@@ -53,8 +55,8 @@ def main() -> None:
         with files.atomic(paths.REPORT) as path:
             path.write_text(html)
         for key, pairs in details["comparison"].items():
-            for bag, pair in pairs.items():
-                print(wording.comparison_sentence(key, bag, pair))
+            for bag_key, pair in pairs.items():
+                print(wording.comparison_sentence(key, bag_key, pair))
         print(f"The report is in {paths.REPORT}.")
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML page that shows what came out, needing nothing but itself."""
+"""The report: one HTML page of the results, which needs no other file and no network."""
 
 import base64
 import json
@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sentiment import paths
+from sentiment import colours, paths
 from sentiment.evaluation import paired_tests
 from sentiment.models import BAGS, MODELS, NETWORK, NETWORKS, SAVED, Model
-from sentiment.report import traces, wording
+from sentiment.report import wording
 from sentiment.rnn.state_tracer import nearest_neighbours
 from sentiment.text import INDEX_FROM, Encoder
 
-TOLD = 4  # telling words for praise, and as many for blame, whose neighbours are shown
+WORDS_PER_LABEL = 4  # top n-grams of each label whose neighbours are shown
 PLAIN_WORDS = ("not", "but", "plot", "music")  # and these, for contrast
 NEIGHBOURS, FREQUENT = 6, 2000  # of each word, among this many of the most frequent tokens
 Key = TypeVar("Key")
@@ -36,16 +36,18 @@ def render(**content: object) -> str:
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "data_uri": data_uri}
     functions = (
         axis,
-        traces.heat_map,
-        readable,
+        plain_text,
         scores,
-        shares,
+        slice_accuracies,
         paired_tests.wilson_interval,
         wording.comparison_sentence,
+        wording.effect_sentence,
+        wording.history_sentence,
         wording.seeds_sentence,
     )
     environment.globals |= {function.__name__: function for function in functions}
     environment.globals |= {"BAGS": BAGS, "NETWORK": NETWORK, "NETWORKS": NETWORKS, "SAVED": SAVED}
+    environment.globals |= {"POSITIVE": colours.POSITIVE, "NEGATIVE": colours.NEGATIVE}
     return environment.get_template("template.html.jinja").render(content)
 
 
@@ -82,12 +84,12 @@ def scores(scored: dict[str, dict], models: dict[str, Model] = MODELS) -> dict[s
 
 
 class Axis(NamedTuple):
-    """Where a share stands on an axis that begins and ends at a tick, in percent of its length."""
+    """An axis that begins and ends at a tick: maps a share to percent of the axis's length."""
 
     ticks: list[float]
 
     def __call__(self, share: float) -> float:
-        """Return the place of a share."""
+        """Return the position of a share, in percent."""
         first, last = self.ticks[0], self.ticks[-1]
         return round(100 * (share - first) / (last - first), 2)
 
@@ -101,63 +103,62 @@ def axis(shares: list[float]) -> Axis:
     return Axis([float(tick * step) for tick in np.arange(first, max(last, first + 1) + 1)])
 
 
-def shares(slices: dict) -> list[float]:
+def slice_accuracies(slices: dict) -> list[float]:
     """Return every model's accuracy in every group of every slice."""
     groups = [group for groups in slices.values() for group in groups.values()]
     return [group[key] for group in groups for key in SAVED]
 
 
-def sides(terms: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
-    """Return the terms that speak most for praise and most for blame.
+def split_by_sign(ngrams: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
+    """Return the most influential n-grams of each label, the heaviest first.
 
     Args:
-        terms: ngram, weight, reviews; the first are for blame, the last for praise.
-        count: How many of each.
+        ngrams: ngram, weight, reviews; the most negative first, the most positive last.
+        count: How many of each label.
     """
-    praise, blame = terms[terms["weight"] > 0], terms[terms["weight"] < 0]
-    return {"praise": praise[::-1][:count], "blame": blame[:count]}
+    positive, negative = ngrams[ngrams["weight"] > 0], ngrams[ngrams["weight"] < 0]
+    return {"positive": positive[::-1][:count], "negative": negative[:count]}
 
 
-def learning(history: pd.DataFrame) -> dict[str, float]:
-    """Return the figures of a training history that its caption names."""
-    best, last = history["val_accuracy"].idxmax(), history.index[-1]
-    return {
-        "best": int(history["epoch"][best]),
-        "epochs": len(history),
-        "best_accuracy": history["val_accuracy"][best],
-        "validation": history["val_accuracy"][last],
-        "training": history["accuracy"][last],
-    }
+def plain_text(review: str) -> str:
+    """Return a review with line breaks in place of its HTML ones.
 
-
-def readable(text: str) -> str:
-    """Return a review with line breaks in place of its HTML ones."""
-    return text.replace("<br />", "\n").strip()
+    Example:
+        >>> plain_text("Good.<br />Really.")
+        'Good.\\nReally.'
+    """
+    return review.replace("<br />", "\n").strip()
 
 
 def neighbourhoods(
-    vectors: np.ndarray, encoder: Encoder, telling: dict[str, pd.DataFrame]
+    vectors: np.ndarray, encoder: Encoder, top_ngrams: dict[str, pd.DataFrame]
 ) -> dict[str, list[tuple[str, float]]]:
-    """Return the nearest neighbours, and their cosines, of telling words and of plain ones.
+    """Return the nearest neighbours of influential words and of plain ones, with their cosines.
 
     Args:
         vectors: The network's embedding, of shape (tokens, dimensions).
         encoder: The encoder that the network was trained behind.
-        telling: Terms as `sides` divides them; those that are no single words are passed over.
+        top_ngrams: As `split_by_sign` returns them. Those that are no single words are left out.
     """
     words = {rank + INDEX_FROM: word for word, rank in encoder.word_index.items()}
     among = range(INDEX_FROM + 1, min(FREQUENT, len(vectors), max(words) + 1))
     tokens = {word: token for token, word in words.items() if token < len(vectors)}
-    told = [[term for term in side["ngram"] if term in tokens][:TOLD] for side in telling.values()]
-    found = {}
-    for word in filter(tokens.get, (*chain.from_iterable(told), *PLAIN_WORDS)):
-        nearest = nearest_neighbours(vectors, tokens[word], among, NEIGHBOURS)
-        found[word] = [(words[other], cosine) for other, cosine in nearest]
-    return found
+    influential = chain.from_iterable(
+        [ngram for ngram in table["ngram"] if ngram in tokens][:WORDS_PER_LABEL]
+        for table in top_ngrams.values()
+    )
+    return {
+        word: [
+            (words[other], cosine)
+            for other, cosine in nearest_neighbours(vectors, tokens[word], among, NEIGHBOURS)
+        ]
+        for word in (*influential, *PLAIN_WORDS)
+        if word in tokens
+    }
 
 
-def quoted(tables: dict[Key, pd.DataFrame], texts: Iterable[str]) -> dict[Key, pd.DataFrame]:
-    """Return tables of reviews with a column of their texts, of which no others are kept.
+def with_texts(tables: dict[Key, pd.DataFrame], texts: Iterable[str]) -> dict[Key, pd.DataFrame]:
+    """Return tables of reviews with a column of their texts; no other texts stay in memory.
 
     Args:
         tables: A row for each review, by its number.

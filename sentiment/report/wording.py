@@ -1,9 +1,16 @@
 """Sentences about results, written from numbers. No file of numbers holds a sentence."""
 
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
 from sentiment.evaluation.paired_tests import is_significant
 from sentiment.models import BAGS, MODELS, NETWORKS
 
-MIN_SEEDS = 5  # fewer tell too little of how they vary for a verdict
+if TYPE_CHECKING:  # reader imports TensorFlow, which takes seconds
+    from sentiment.report.reader import Effect
+
+MIN_SEEDS = 5  # fewer show too little of the variation for a verdict
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -62,6 +69,34 @@ def answer(comparison: dict[str, dict[str, dict]]) -> tuple[str, str]:
     if all(better) and len(better) == len(pairs):
         return "Yes.", "Reading words in order gives more right answers than counting them."
     return "That depends.", "Reading in order beats some ways of counting words, not all."
+
+
+def history_sentence(history: pd.DataFrame) -> str:
+    """Return what a training history shows, in sentences.
+
+    Args:
+        history: epoch, accuracy, val_accuracy; a row for each epoch.
+    """
+    best, last = history.loc[history["val_accuracy"].idxmax()], history.iloc[-1]
+    return (
+        f"Accuracy on the validation reviews is highest after epoch {best['epoch']:.0f} of "
+        f"{len(history)}: {best['val_accuracy']:.1%}. After the last epoch it is "
+        f"{last['val_accuracy']:.1%}, and {last['accuracy']:.1%} on the training reviews. "
+        "The gap between these two is overfitting."
+    )
+
+
+def effect_sentence(effect: "Effect") -> str:
+    """Return what reading a word does to the hidden state on average, in sentences."""
+    ratio = effect.signs / effect.signs_any if effect.signs_any else 1
+    compared = "less than" if ratio < 0.9 else "more than" if ratio > 1.1 else "as much as"
+    return (
+        f"In {effect.reviews:,} test reviews the network reads “{effect.word}” {effect.times:,} "
+        f"times. On average that changes the sign of {effect.signs:.1f} of the {effect.units} "
+        f"numbers and moves the probability of positive by {effect.change:.2f}. The averages over "
+        f"all words are {effect.signs_any:.1f} numbers and {effect.change_any:.2f}: reading "
+        f"“{effect.word}” changes the state {compared} reading another word."
+    )
 
 
 def _in_points(compared: dict) -> tuple[str, str]:
