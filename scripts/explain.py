@@ -1,7 +1,17 @@
-"""Draw the figures of docs/recurrence.md and fill in its numbers: `make readme`."""
+"""Draw the figures of docs/recurrence.md, fill in its numbers, and picture the report's reader.
+
+Run it by `make readme`.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotnine
+from playwright.sync_api import Browser, sync_playwright
 
 from scripts.readme import fill
 from sentiment import console, files, lineage, params, paths
@@ -10,6 +20,7 @@ from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 from sentiment.models import NETWORK, SAVED
 from sentiment.report import figures, recurrence_figures
+from sentiment.rnn.backend import keras
 from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
 from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 from sentiment.text import PAD, Encoder
@@ -18,9 +29,10 @@ PAGE, FIGURES = "docs/recurrence.md", "docs/recurrence"
 MODEL = SAVED[NETWORK].path
 REVIEW = "An hour in I wanted my money back, but the ending was worth the wait."
 PADDING = 80  # steps that the figure shows
-DISTANCES = [0, 10, 50, 100, 200, 300, 400]  # from the end, that the table names
+DISTANCES = [0, 10, 50, 100, 200, 300, 400]  # from the end, in the table
 LAST = [1, 2, 5, 10, 20, 50, 100, 200, 500]  # words
-REST_TOLERANCE = 1e-3  # a state that moves less than this has come to rest
+REST_TOLERANCE = 1e-3  # a state at rest moves less than this in a step
+PICTURE, WIDTH = "docs/reader.png", 960  # pixels
 
 
 def main() -> None:
@@ -29,99 +41,157 @@ def main() -> None:
     if settings.fetch.source != "imdb" or not is_traceable(network):
         raise UserError(f"{PAGE} is about the course's network on the real reviews")
     tracer = StateTracer(network)
-    encoder = Encoder.load(paths.ENCODER)
     test = splits.load("test")
-    whole = np.flatnonzero((test.x != PAD).all(axis=1))  # no step of these is padding
-    rows, labels = test.x[whole], test.y[whole]
+    full = np.flatnonzero((test.x != PAD).all(axis=1))  # reviews without padding
+    rows, labels = test.x[full], test.y[full]
 
-    resting = tracer.trace(np.full((1, settings.pad.maxlen), PAD)).states[0]
-    influence = by_distance(tracer.saliency(rows))
-    ends = read_ends(network, rows, labels)
+    on_padding = tracer.trace(np.full((1, settings.pad.maxlen), PAD)).states[0]
+    saliency = by_distance(tracer.saliency(rows))
+    ends = score_ends(network, rows, labels)
     drawn = {
         "unrolled": recurrence_figures.unrolled(
             ["this", "film", "is", "not", "bad"], settings.train.embedding_dim, settings.train.units
         ),
-        "review": read_review(tracer, encoder),
-        "padding": recurrence_figures.padding(resting[:PADDING]),
-        "influence": recurrence_figures.influence(influence),
+        "review": trace_review(tracer, Encoder.load(paths.ENCODER)),
+        "padding": recurrence_figures.padding(on_padding[:PADDING]),
+        "saliency": recurrence_figures.saliency(saliency),
         "ends": recurrence_figures.ends(ends),
     }
     for name, figure in drawn.items():
         with files.atomic(f"{FIGURES}/{name}.png") as path:
             figures.save(figure, path)
-    fill(PAGE, "parameters", parameters(network, settings))
-    fill(PAGE, "padding", rest(resting))
-    fill(PAGE, "influence", fading(influence))
-    fill(PAGE, "ends", answers(ends))
-    fill(PAGE, "model", f"`{MODEL}` {lineage.md5(MODEL)}, {len(whole):,} test reviews\n")
+    fill(PAGE, "parameters", parameters_table(network, settings))
+    fill(PAGE, "padding", rest_sentence(on_padding))
+    fill(PAGE, "saliency", saliency_table(saliency))
+    fill(PAGE, "ends", ends_table(ends))
+    fill(PAGE, "model", f"`{MODEL}` {lineage.md5(MODEL)}, {len(full):,} test reviews\n")
+    with open_browser() as browser:
+        photograph(browser, Path(paths.REPORT), Path(PICTURE))
 
 
-def read_review(tracer: StateTracer, encoder: Encoder):
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Yield a headless Chromium.
+
+    Raises:
+        UserError: if there is none.
+    """
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        raise UserError(f"{PICTURE} needs Chromium, which is not installed. The rest is written.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def photograph(browser: Browser, page: Path, picture: Path) -> None:
+    """Write a picture of the report's section "Read one of your own".
+
+    Args:
+        browser: A Chromium.
+        page: The report.
+        picture: A PNG file.
+    """
+    tab = browser.new_page(viewport={"width": WIDTH, "height": WIDTH})
+    tab.goto(page.resolve().as_uri())
+    with files.atomic(picture) as path:
+        tab.locator("#reader .live").screenshot(path=path, type="png")
+    tab.close()
+
+
+def trace_review(tracer: StateTracer, encoder: Encoder) -> plotnine.ggplot:
     """Return the figure of REVIEW, as the network reads it."""
     row = encoder.rows([REVIEW])
     read = tracer.trace(row)
     own = np.flatnonzero(row[0] != PAD)
     words = [REVIEW[word.start : word.end] for word in locate_words(encoder, REVIEW)]
     states = read.states[0, own][:, tracer.unit_order]
-    return recurrence_figures.read(["(start)", *words], read.probabilities[0, own], states)
+    return recurrence_figures.trace(["(start)", *words], read.probabilities[0, own], states)
 
 
-def by_distance(influence: np.ndarray) -> pd.DataFrame:
-    """Return the quartiles of the influence of words, over reviews, by steps before the last."""
-    low, median, high = np.quantile(influence[:, ::-1], (0.25, 0.5, 0.75), axis=0)
+def by_distance(saliency: np.ndarray) -> pd.DataFrame:
+    """Return the quartiles of the saliency over reviews, by steps before the last.
+
+    Args:
+        saliency: Of shape (reviews, steps).
+
+    Returns:
+        distance, low, median, high; a row for each step, the last one first.
+
+    Example:
+        >>> by_distance(np.array([[1.0, 8.0]])).to_numpy().tolist()
+        [[0.0, 8.0, 8.0, 8.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    low, median, high = np.quantile(saliency[:, ::-1], (0.25, 0.5, 0.75), axis=0)
     distance = np.arange(len(median))
     return pd.DataFrame({"distance": distance, "low": low, "median": median, "high": high})
 
 
-def read_ends(network, rows: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Return how often the answer is the same, and right, if only the last words are read."""
+def score_ends(network: keras.Model, rows: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Return how often the answer is the same, and right, if only the last words are read.
+
+    Args:
+        network: The network.
+        rows: Token ids, of shape (reviews, steps).
+        labels: Of shape (reviews,).
+
+    Returns:
+        words (read), same and right (shares of the reviews); a row for each of LAST.
+    """
     network = fastest_twin(network)
-    called = predict_with_network(network, rows) >= THRESHOLD
+    predicted = predict_with_network(network, rows) >= THRESHOLD
     table = []
     for words in LAST:
         ends = np.where(np.arange(rows.shape[1]) < rows.shape[1] - words, PAD, rows)
         positive = predict_with_network(network, ends) >= THRESHOLD
-        table.append((words, np.mean(positive == called), np.mean(positive == labels)))
+        table.append((words, np.mean(positive == predicted), np.mean(positive == labels)))
     return pd.DataFrame(table, columns=["words", "same", "right"])
 
 
-def parameters(network, settings: params.Params) -> str:
+def parameters_table(network: keras.Model, settings: params.Params) -> str:
     """Return the layers' numbers of parameters as a Markdown table."""
     words, dimensions, units = (
         settings.pad.num_words,
         settings.train.embedding_dim,
         settings.train.units,
     )
-    sums = (
+    shapes = (
         f"{words:,} words x {dimensions} numbers",
         f"W: {units} x {dimensions}, U: {units} x {units}, b: {units}",
         f"v: {units}, c: 1",
     )
-    lines = ["| layer | made of | parameters |", "|---|---|---|"]
-    for layer, made_of in zip(network.layers, sums, strict=True):
-        lines.append(f"| {layer.name} | {made_of} | {layer.count_params():,} |")
-    return "\n".join([*lines, f"| | | **{network.count_params():,}** |"]) + "\n"
+    rows = [
+        [layer.name, shape, f"{layer.count_params():,}"]
+        for layer, shape in zip(network.layers, shapes, strict=True)
+    ]
+    total = ["", "", f"**{network.count_params():,}**"]
+    return _table(["layer", "made of", "parameters"], *rows, total)
 
 
-def rest(states: np.ndarray) -> str:
-    """Return after how many steps of padding the state has come to rest, as a sentence."""
+def rest_sentence(states: np.ndarray) -> str:
+    """Return after how many steps of padding the state is at rest, as a sentence.
+
+    Args:
+        states: After each step, of shape (steps, units).
+    """
     moved = np.linalg.norm(np.diff(states, axis=0), axis=1)
     restless = np.flatnonzero(moved >= REST_TOLERANCE)
     steps = int(restless[-1]) + 3 if len(restless) else 2  # the first move is that to step 2
     if steps > len(states):
-        return f"Here the state never comes to rest in {len(states)} steps.\n"
+        return f"Here the state is not at rest after {len(states)} steps.\n"
     return f"Here the state moves by less than {REST_TOLERANCE:g} a step from step {steps} on.\n"
 
 
-def fading(influence: pd.DataFrame) -> str:
-    """Return the influence of words by distance, the last word's being 1, as a Markdown table."""
-    relative = influence["median"] / influence["median"][0]
-    shares = [f"{relative[distance]:.2g}" for distance in DISTANCES]
-    return _table(["steps before the last word", *map(str, DISTANCES)], ["influence", *shares])
+def saliency_table(saliency: pd.DataFrame) -> str:
+    """Return the saliency of words by distance, relative to the last word, as a Markdown table."""
+    relative = saliency["median"] / saliency["median"][0]
+    values = [f"{relative[distance]:.2g}" for distance in DISTANCES]
+    return _table(["steps before the last word", *map(str, DISTANCES)], ["saliency", *values])
 
 
-def answers(ends: pd.DataFrame) -> str:
-    """Return what is left of the answers as a Markdown table."""
+def ends_table(ends: pd.DataFrame) -> str:
+    """Return how many answers stay the same, and how many are right, as a Markdown table."""
     return _table(
         ["last words that are read", *map(str, ends.words)],
         ["same answer as from all", *(f"{share:.1%}" for share in ends.same)],

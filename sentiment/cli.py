@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment import console, files, prediction
+from sentiment import colours, console, files, prediction
 from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 from sentiment.models import NETWORK, SAVED
@@ -43,7 +43,7 @@ def score() -> None:
 
 
 def ask() -> None:
-    """Print what each model says of a text, or how a network's belief moves as it reads it."""
+    """Print what each model says of a text, or the network's probability after each word."""
     command = parser()
     arguments = command.parse_args()
     if arguments.model and arguments.figure:
@@ -68,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON")
     of = command.add_mutually_exclusive_group()
     of.add_argument("--model", help="a registered model, such as models:/sentiment@champion")
-    of.add_argument("--trace", action="store_true", help="the network's belief after each word")
+    of.add_argument(
+        "--trace", action="store_true", help="the network's probability after each word"
+    )
     command.add_argument("--figure", type=Path, help="a PNG file to draw the trace to")
     return command
 
@@ -168,32 +170,33 @@ def by_registered(uri: str, text: str) -> float:
 
 
 def print_trace(text: str, arguments: argparse.Namespace) -> None:
-    """Print the words that the network reads, by its belief after each, and draw them if asked.
+    """Print the words that the network reads, with its probability after each, and draw them.
 
     In a terminal, the words are coloured; elsewhere each has a line of its own.
     """
-    words, beliefs = trace(text)
+    words, probabilities = trace(text)
     if not words and not arguments.json:
         print("The network knows none of the words: there is nothing to trace.")
     if arguments.figure:
         from sentiment.report import figures
 
         with files.atomic(arguments.figure) as path:
-            figures.save(figures.trace(words, beliefs), path)
+            figures.save(figures.trace(words, probabilities), path)
+    pairs = [*zip(words, probabilities, strict=True)]
     if arguments.json:
-        print(json.dumps([{"word": w, "belief": b} for w, b in zip(words, beliefs, strict=True)]))
+        print(json.dumps([{"word": word, "probability": value} for word, value in pairs]))
     elif sys.stdout.isatty():
-        print(*map(coloured, words, beliefs))
+        print(*map(coloured, words, probabilities))
     else:
-        for word, belief in zip(words, beliefs, strict=True):
-            print(f"{belief:.3f}  {word}")
+        for word, probability in pairs:
+            print(f"{probability:.3f}  {word}")
 
 
 def trace(text: str) -> tuple[list[str], list[float]]:
-    """Return the words of a text that the network reads, and its belief in praise after each.
+    """Return the words that the network reads, and its probability of positive after each.
 
     Raises:
-        UserError: if the network is missing, or of a kind whose states cannot be read.
+        UserError: if the network is missing, or has more than one recurrent layer.
     """
     from sentiment.rnn.model import load_network
     from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
@@ -202,11 +205,11 @@ def trace(text: str) -> tuple[list[str], list[float]]:
     if not is_traceable(network):
         raise UserError("only a network of one recurrent layer can be traced")
     encoder = Encoder.load(result(ENCODER))
-    beliefs = StateTracer(network).trace(encoder.rows([text])).probabilities[0]
+    probabilities = StateTracer(network).trace(encoder.rows([text])).probabilities[0]
     read = [word for word in locate_words(encoder, text) if word.step is not None]
     return (
         [printable(text[word.start : word.end]) for word in read],
-        [float(beliefs[word.step]) for word in read],
+        [float(probabilities[word.step]) for word in read],
     )
 
 
@@ -215,9 +218,10 @@ def printable(word: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in word)
 
 
-def coloured(word: str, belief: float) -> str:
-    """Return a word on a ground from orange (blame) over white to blue (praise)."""
-    end, strength = ((0, 114, 178) if belief >= THRESHOLD else (213, 94, 0)), abs(2 * belief - 1)
-    red, green, blue = (round(255 + strength * (part - 255)) for part in end)
+def coloured(word: str, probability: float) -> str:
+    """Return a word on a background from NEGATIVE's colour over white to POSITIVE's."""
+    colour = colours.POSITIVE if probability >= THRESHOLD else colours.NEGATIVE
+    strength = abs(2 * probability - 1)
+    red, green, blue = (round(255 + strength * (part - 255)) for part in colours.rgb(colour))
     ink = 97 if strength > 0.7 else 30
     return f"\x1b[{ink};48;2;{red};{green};{blue}m{word}\x1b[0m"

@@ -1,8 +1,10 @@
-"""The colours of figures, the page and the terminal: Okabe and Ito's, which colour-blind people
-can tell apart.
+"""The colours of figures, the page and the terminal.
+
+They are Okabe and Ito's, which colour-blind people can distinguish.
 """
 
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
+GREY = "#B0B0B0"
 POSITIVE, NEGATIVE = BLUE, ORANGE
 
 

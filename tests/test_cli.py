@@ -144,14 +144,14 @@ def test_the_trace_ends_in_the_networks_answer(sentiment):
     text = "It was not dull, it was superb."
     trace = json.loads(sentiment("--json", "--trace", text))
     assert [step["word"] for step in trace] == ["It", "was", "not", "dull", "it", "was", "superb"]
-    assert trace[-1]["belief"] == pytest.approx(
+    assert trace[-1]["probability"] == pytest.approx(
         answers(sentiment("--json", text))["rnn_best_epoch"], abs=1e-5
     )
     lines = sentiment("--trace", text).splitlines()
     assert [line.split()[1] for line in lines] == [step["word"] for step in trace]
 
 
-def test_a_word_is_coloured_by_belief():
+def test_a_word_is_coloured_by_probability():
     assert cli.coloured("superb", 1.0) == "\x1b[97;48;2;0;114;178msuperb\x1b[0m"
     assert cli.coloured("so", 0.5) == "\x1b[30;48;2;255;255;255mso\x1b[0m"
     assert cli.coloured("dull", 0.0) == "\x1b[97;48;2;213;94;0mdull\x1b[0m"

@@ -5,15 +5,15 @@ import math
 import pandas as pd
 import plotnine as p9
 
-from sentiment.colours import BLUE, ORANGE
+from sentiment.colours import BLUE, GREY, ORANGE
 from sentiment.models import SAVED
 
-LOESS_POINTS = 5  # the fewest that a local regression of second degree needs
+LOESS_POINTS = 5  # the minimum for a local regression of second degree
 LOOK = p9.theme_bw(base_size=11) + p9.theme(
     legend_position="bottom",
     legend_title=p9.element_blank(),
     plot_title=p9.element_text(size=11),
-    figure_size=(4.2, 3.8),  # small, so that the text is legible where there is little room
+    figure_size=(4.2, 3.8),  # small: the text stays legible on a phone
     dpi=220,
 )
 
@@ -27,7 +27,7 @@ def history(table: pd.DataFrame, caption: str) -> p9.ggplot:
         table: epoch, loss, accuracy, val_loss, val_accuracy; a row for each epoch.
         caption: What the reviews are.
     """
-    tidy = table.astype(float).melt("epoch")  # a smooth line: at whole numbers it would be kinked
+    tidy = table.astype(float).melt("epoch")  # whole epochs would give the line kinks
     tidy["data"] = tidy.variable.str.startswith("val_").map({True: "validation", False: "training"})
     tidy["metric"] = tidy.variable.str.removeprefix("val_")
     figure = (
@@ -53,7 +53,7 @@ def trials(table: pd.DataFrame, best: set[int], caption: str) -> p9.ggplot:
         best: The trials of the best setting, shown in a colour of their own.
         caption: What the reviews are.
     """
-    colours = {"other settings": "#b0b0b0", "the best setting": ORANGE}
+    colours = {"other settings": GREY, "the best setting": ORANGE}
     names = dict(zip((False, True), colours, strict=True))
     table = table.assign(
         epoch=table.epoch.astype(float),
@@ -112,10 +112,10 @@ def _lines(points: pd.DataFrame, x: str, title: str, y: str, caption: str) -> p9
 
 
 def calibration(table: pd.DataFrame, caption: str) -> p9.ggplot:
-    """Draw how often reviews are positive against how often a model says that they are.
+    """Draw the share of positive reviews over the mean probability, for each bin of each model.
 
     Args:
-        table: As `evaluation.calibration` returns it.
+        table: As `metrics.calibration` returns it.
         caption: What the reviews are.
     """
     columns = {"probability": "{}_probability", "value": "{}", "reviews": "{}_reviews"}
@@ -163,7 +163,7 @@ def confusion(scores: dict[str, dict], caption: str) -> p9.ggplot:
 
 
 def lengths(table: pd.DataFrame, maxlen: int, caption: str) -> p9.ggplot:
-    """Draw the lengths of the reviews, and where they are cut.
+    """Draw a histogram of the lengths of the reviews, with the length at which they are cut.
 
     Args:
         table: split and steps of each review.
@@ -193,7 +193,7 @@ def trace(words: list[str], probabilities: list[float]) -> p9.ggplot:
         probabilities: Of positive, if the review ended there.
     """
     table = pd.DataFrame({"position": range(1, len(words) + 1), "probability": probabilities})
-    every = max(1, len(words) // 40)  # more labels than that could not be read
+    every = max(1, len(words) // 40)  # more labels would overlap
     return (
         p9.ggplot(table, p9.aes("position", "probability"))
         + p9.geom_hline(yintercept=0.5, linetype="dashed", colour="grey")

@@ -1,7 +1,4 @@
-"""The figures of docs/recurrence.md: what a recurrence is, and what a trained one does.
-
-Apart from `figures`, on which stages depend: a change of these reruns none.
-"""
+"""The figures of docs/recurrence.md: what a recurrence is, and what a trained one does."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +14,7 @@ def unrolled(words: list[str], dimensions: int, units: int) -> p9.ggplot:
     """Draw the network as it reads a few words: one cell, a copy for each step.
 
     Args:
-        words: What is read, a word for each step.
+        words: The word that is read at each step.
         dimensions: Of the word vectors.
         units: Of the hidden state.
     """
@@ -60,22 +57,22 @@ def unrolled(words: list[str], dimensions: int, units: int) -> p9.ggplot:
     )
 
 
-def read(words: list[str], beliefs: np.ndarray, states: np.ndarray):
-    """Draw the belief and the hidden state after each word of a review.
+def trace(words: list[str], probabilities: np.ndarray, states: np.ndarray) -> p9.ggplot:
+    """Draw the probability and the hidden state after each word of a review.
 
     Args:
-        words: What is read at each step.
-        beliefs: The probability of positive after each step, of shape (steps,).
+        words: The word that is read at each step.
+        probabilities: Of positive after each step, of shape (steps,).
         states: The hidden units after each step, of shape (steps, units).
     """
     positions = np.arange(len(words))
-    belief = pd.DataFrame({"position": positions, "belief": beliefs})
+    line = pd.DataFrame({"position": positions, "probability": probabilities})
     table = pd.DataFrame(states, columns=range(1, states.shape[1] + 1))
     tidy = table.assign(position=positions).melt("position", var_name="unit", value_name="state")
     tidy["unit"] = tidy.unit.astype(int)
     x = p9.scale_x_continuous(breaks=list(positions), labels=words, limits=(-0.6, len(words) - 0.4))
     above = (
-        p9.ggplot(belief, p9.aes("position", "belief"))
+        p9.ggplot(line, p9.aes("position", "probability"))
         + p9.geom_hline(yintercept=0.5, linetype="dashed", colour="grey")
         + p9.geom_line(colour=BLUE)
         + p9.geom_point(colour=BLUE)
@@ -115,8 +112,8 @@ def padding(states: np.ndarray) -> p9.ggplot:
     )
 
 
-def influence(quartiles: pd.DataFrame) -> p9.ggplot:
-    """Draw how much each word moves the answer by its distance from the end.
+def saliency(quartiles: pd.DataFrame) -> p9.ggplot:
+    """Draw how much a word moves the answer, over its distance from the end.
 
     Args:
         quartiles: distance (in steps), low, median and high.
@@ -126,14 +123,14 @@ def influence(quartiles: pd.DataFrame) -> p9.ggplot:
         + p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=BLUE, alpha=0.25)
         + p9.geom_line(colour=BLUE)
         + p9.scale_y_log10(labels=lambda values: [f"{value:g}" for value in values])
-        + p9.labs(x="steps before the last word", y="gradient's length")
+        + p9.labs(x="steps before the last word", y="norm of the gradient")
         + LOOK
         + WIDE
     )
 
 
 def ends(table: pd.DataFrame) -> p9.ggplot:
-    """Draw what is left of the answers when only the ends of reviews are read.
+    """Draw how many answers stay the same, and how many are right, when only the ends are read.
 
     Args:
         table: words (read), same (as when all is read) and right, as shares of the reviews.

@@ -1,4 +1,4 @@
-"""How a network reads a review: its hidden state and its probability after each word."""
+"""A network's hidden state and its probability after each word of a review."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from sentiment.text import OOV, Encoder, find_words
 
 
 class StateTrace(NamedTuple):
-    """What a network makes of rows of token ids, step by step.
+    """A network's states and probabilities on rows of token ids, step by step.
 
     Attributes:
         states: The hidden state after each step, float32 of shape (reviews, steps, units).
@@ -26,7 +26,7 @@ def is_traceable(model: keras.Model) -> bool:
 
 
 class StateTracer:
-    """Returns the hidden state of a network after each step, and not only after the last.
+    """Computes the hidden state of a network after each step, not only after the last.
 
     Attributes:
         embedding: The word vectors, of shape (tokens, dimensions).
@@ -71,16 +71,20 @@ class StateTracer:
 def nearest_neighbours(
     vectors: np.ndarray, token: int, among: range, count: int
 ) -> list[tuple[int, float]]:
-    """Return the tokens whose vectors point most nearly the way that one token's does.
+    """Return the tokens whose vectors have the highest cosine with that of one token.
 
     Args:
         vectors: The embedding, of shape (tokens, dimensions).
-        token: The token; it is no neighbour of its own.
-        among: The tokens to look at.
+        token: The token. It is not its own neighbour.
+        among: The tokens to compare with.
         count: How many to return.
 
     Returns:
         Tokens and their cosines, the nearest first.
+
+    Example:
+        >>> nearest_neighbours(np.array([[1.0, 0], [2, 1], [0, 1]]), 0, range(3), 1)
+        [(1, 0.8944271909999159)]
     """
     directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = directions[among.start : among.stop] @ directions[token]
@@ -90,11 +94,12 @@ def nearest_neighbours(
 
 
 class Word(NamedTuple):
-    """A word of a text, and where a network reads it.
+    """A word of a text, and the step at which a network reads it.
 
-    start, end: Its place in the text, in characters.
-    step: The step at which it is read; None: it is not, being unknown to the word index or cut.
-    known: Whether it has an id of its own, and is not read as one of the rare words.
+    Attributes:
+        start, end: Its place in the text, in characters.
+        step: The step; None if the word is not in the word index, or cut off.
+        known: Whether the word is in the vocabulary. If not, it is read as OOV.
     """
 
     start: int

@@ -2,16 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sentiment.models import MODELS, SAVED
 from sentiment.report import figures
 
 CAPTION = "made-up reviews"
-MODELS = list(figures.MODELS)
 COUNTS = {
     "true_negatives": 11,
     "false_positives": 2,
     "false_negatives": 3,
     "true_positives": 14,
 }
+SCORES = {key: {"test": {"confusion": COUNTS}} for key in MODELS}
 
 
 def history(epochs: int) -> pd.DataFrame:
@@ -27,35 +28,36 @@ def history(epochs: int) -> pd.DataFrame:
     )
 
 
-def curve() -> pd.DataFrame:
+def curve(x: str = "recall") -> pd.DataFrame:
     grid = np.linspace(0, 1, 11)
-    return pd.DataFrame({"recall": grid} | {m: grid**i for i, m in enumerate(MODELS, start=1)})
+    return pd.DataFrame({x: grid} | {key: grid**i for i, key in enumerate(SAVED, start=1)})
 
 
 def bins() -> pd.DataFrame:
-    table = curve().rename(columns={"recall": "bin"})
-    table.loc[3:5, "baseline"] = np.nan
-    for name in MODELS:
+    table = curve("bin")
+    table.loc[3:5, "bag_of_ngrams"] = np.nan
+    for name in SAVED:
         table[f"{name}_probability"] = table[name] * 0.9
         table[f"{name}_reviews"] = range(11)
     return table
 
 
 def lengths() -> pd.DataFrame:
-    words = range(1, 801, 2)
-    return pd.DataFrame({"split": ["train", "test"] * 200, "words": words, "reviews": words})
+    return pd.DataFrame({"split": ["train", "test"] * 200, "steps": range(1, 801, 2)})
 
 
 @pytest.mark.parametrize(
     "draw",
     [
         lambda: figures.history(history(8), CAPTION),
-        lambda: figures.curves(curve(), "Precision and recall", "precision", CAPTION),
+        lambda: figures.roc(curve("false_positive_rate"), CAPTION),
+        lambda: figures.precision_recall(curve(), CAPTION),
         lambda: figures.calibration(bins(), CAPTION),
-        lambda: figures.confusion(dict.fromkeys(MODELS, COUNTS), CAPTION),
+        lambda: figures.confusion(SCORES, CAPTION),
         lambda: figures.lengths(lengths(), 500, CAPTION),
+        lambda: figures.trace(["not", "bad"], [0.2, 0.6]),
     ],
-    ids=["history", "curves", "calibration", "confusion", "lengths"],
+    ids=["history", "roc", "precision_recall", "calibration", "confusion", "lengths", "trace"],
 )
 def test_a_figure_is_a_png_the_same_bytes_each_time(tmp_path, draw):
     one, two = tmp_path / "1.png", tmp_path / "2.partial"
@@ -106,14 +108,14 @@ def test_epochs_are_whole_numbers_within_the_axis(limits, breaks):
 
 
 def test_each_model_has_a_colour_of_its_own():
-    names, colours = zip(*figures.MODELS.values(), strict=True)
-    assert len(set(names)) == len(set(colours)) == len(MODELS)
+    looks = {(model.title, model.colour) for model in MODELS.values()}
+    assert len({title for title, _ in looks}) == len({colour for _, colour in looks}) == len(MODELS)
 
 
 def test_an_empty_bin_is_no_point():
     data = figures.calibration(bins(), CAPTION).data
     assert not data["value"].isna().any()
-    assert len(data) == 11 * len(MODELS) - 3
+    assert len(data) == 11 * len(SAVED) - 3
     assert data["probability"].tolist() == pytest.approx((data["value"] * 0.9).tolist())
 
 
@@ -127,10 +129,10 @@ def test_an_empty_bin_is_no_point():
     ],
 )
 def test_a_confusion_matrix_has_each_count_in_its_place(actual, predicted, reviews, share):
-    data = figures.confusion(dict.fromkeys(MODELS, COUNTS), CAPTION).data
+    data = figures.confusion(SCORES, CAPTION).data
     cells = data[(data["actual"] == actual) & (data["predicted"] == predicted)]
-    assert cells["reviews"].tolist() == [reviews] * len(MODELS)
-    assert cells["share"].tolist() == pytest.approx([share] * len(MODELS))
+    assert cells["reviews"].tolist() == [reviews] * len(SAVED)
+    assert cells["share"].tolist() == pytest.approx([share] * len(SAVED))
 
 
 @pytest.mark.parametrize(

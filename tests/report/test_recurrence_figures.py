@@ -23,14 +23,14 @@ def ends() -> pd.DataFrame:
     "draw",
     [
         lambda: recurrence_figures.unrolled(["not", "bad"], 32, 28),
-        lambda: recurrence_figures.read(
+        lambda: recurrence_figures.trace(
             ["(start)", "not", "bad", "bad"], np.linspace(0, 1, 4), STATES
         ),
         lambda: recurrence_figures.padding(STATES),
-        lambda: recurrence_figures.influence(quartiles()),
+        lambda: recurrence_figures.saliency(quartiles()),
         lambda: recurrence_figures.ends(ends()),
     ],
-    ids=["unrolled", "read", "padding", "influence", "ends"],
+    ids=["unrolled", "trace", "padding", "saliency", "ends"],
 )
 def test_a_figure_is_the_same_bytes_each_time(tmp_path, draw):
     for path in (tmp_path / "1.png", tmp_path / "2.png"):

@@ -1,4 +1,4 @@
-"""Tests of the reading: against a recurrence in NumPy, and against the network's own answer."""
+"""Tests of the tracer: against a recurrence in NumPy, and against the network's own answer."""
 
 import numpy as np
 import pytest
@@ -40,15 +40,15 @@ def recurrence(model, rows):
     return states, 1 / (1 + np.exp(-(states @ V + c)))[..., 0]
 
 
-def test_states_and_beliefs_are_those_of_the_recurrence():
+def test_states_and_probabilities_are_those_of_the_recurrence():
     model = network()
-    states, beliefs = recurrence(model, rows())
-    found = StateTracer(model).read(rows())
+    states, probabilities = recurrence(model, rows())
+    found = StateTracer(model).trace(rows())
     np.testing.assert_allclose(found.states, states, atol=1e-5)
-    np.testing.assert_allclose(found.beliefs, beliefs, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-5)
 
 
-def test_influence_is_the_gradient_through_all_later_steps():
+def test_saliency_is_the_gradient_through_all_later_steps():
     model = network()
     _, W, U, _, V, _ = model.get_weights()
     states, _ = recurrence(model, rows())
@@ -58,27 +58,29 @@ def test_influence_is_the_gradient_through_all_later_steps():
         moved = moved * (1 - states[:, step] ** 2)
         lengths.insert(0, np.linalg.norm(moved @ W.T, axis=1))
         moved = moved @ U.T
-    found = StateTracer(model).influence(rows())
+    found = StateTracer(model).saliency(rows())
     np.testing.assert_allclose(found, np.stack(lengths, axis=1), rtol=1e-4)
 
 
 @pytest.mark.parametrize("layer", [keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM])
-def test_the_last_belief_is_the_network_s_answer(layer):
+def test_the_last_probability_is_the_network_s_answer(layer):
     model = network(layer)
     assert is_traceable(model)
     answer = model.predict(rows(), verbose=0)[:, 0]
-    np.testing.assert_allclose(StateTracer(model).read(rows()).beliefs[:, -1], answer, atol=1e-6)
+    np.testing.assert_allclose(
+        StateTracer(model).trace(rows()).probabilities[:, -1], answer, atol=1e-6
+    )
 
 
-def test_a_saved_network_reads_as_before(tmp_path):
+def test_a_saved_network_is_traced_as_before(tmp_path):
     model = network()
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    before, after = (StateTracer(m).read(rows()) for m in (model, loaded))
+    before, after = (StateTracer(m).trace(rows()) for m in (model, loaded))
     np.testing.assert_array_equal(before.states, after.states)
 
 
-def test_other_networks_are_not_readable():
+def test_other_networks_are_not_traceable():
     pooled = keras.Sequential(
         [
             keras.Input((STEPS,), dtype="int32"),
@@ -90,10 +92,10 @@ def test_other_networks_are_not_readable():
     assert not is_traceable(pooled)
 
 
-def test_units_stand_in_the_order_of_their_weight():
+def test_units_are_ordered_by_their_weight():
     model = network()
     weights = model.layers[-1].get_weights()[0][:, 0]
-    assert (np.diff(weights[StateTracer(model).units]) <= 0).all()
+    assert (np.diff(weights[StateTracer(model).unit_order]) <= 0).all()
 
 
 def test_neighbours_point_the_same_way_whatever_their_length():
