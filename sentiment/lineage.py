@@ -1,8 +1,7 @@
-"""What a result was made from: a stage's parameters and files, and the state of the repository."""
+"""What a result was made from: a stage's parameters and files."""
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from sentiment.errors import UserError
-from sentiment.git import git
 
 IGNORED = "__pycache__"  # .dvcignore has it too
-INPUTS = (".", ":!dvc.lock", ":!data")  # in Git's words: all but results
 
 
 @dataclass(frozen=True)
@@ -107,18 +104,3 @@ def _md5s(paths: list[str]) -> dict[str, str | None]:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def of_repository() -> dict[str, str]:
-    """Return the Git commit, whether files other than results differ, and the DVC experiment."""
-    state = {}
-    if experiment := os.environ.get("DVC_EXP_NAME"):
-        state["dvc.experiment"] = experiment
-    try:
-        # With the project's own file, or it would be the commit of a repository around the project.
-        commit, _ = git(".", "rev-parse", "HEAD", "HEAD:./dvc.yaml").split()
-        changes = git(".", "status", "--porcelain", "--untracked-files=no", "--", *INPUTS)
-        state |= {"git.commit": commit, "git.dirty": str(bool(changes))}
-    except (OSError, UserError):
-        pass  # no Git, or the project is not committed yet
-    return state

@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from sentiment import lineage
 from sentiment.errors import UserError
+from sentiment.tracking import repository
 
 DVC_YAML = """
 stages:
@@ -176,30 +177,30 @@ def test_what_does_not_matter_changes_nothing(project, name, changed):
 
 
 def test_without_git_there_is_no_state():
-    assert lineage.of_repository() == {}
+    assert repository.state() == {}
 
 
 def test_without_a_commit_there_is_no_state():
     git("init", "--quiet")
-    assert lineage.of_repository() == {}
+    assert repository.state() == {}
 
 
 def test_the_commit_and_whether_the_tree_differs(project):
     git("init", "--quiet")
     git("add", "--all")
     git("commit", "--quiet", "--message", "All")
-    assert lineage.of_repository() == {"git.commit": git("rev-parse", "HEAD"), "git.dirty": "False"}
+    assert repository.state() == {"git.commit": git("rev-parse", "HEAD"), "git.dirty": "False"}
     (project / "untracked").write_text("nothing to do with it")
-    assert lineage.of_repository()["git.dirty"] == "False"
+    assert repository.state()["git.dirty"] == "False"
     (project / "data/metrics.json").write_text("results of this very run")
-    assert lineage.of_repository()["git.dirty"] == "False"
+    assert repository.state()["git.dirty"] == "False"
     (project / "params.yaml").write_text("seed: 1\n")
-    assert lineage.of_repository()["git.dirty"] == "True"
+    assert repository.state()["git.dirty"] == "True"
 
 
 def test_the_name_of_an_experiment(monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "wooly-lamb")
-    assert lineage.of_repository() == {"dvc.experiment": "wooly-lamb"}
+    assert repository.state() == {"dvc.experiment": "wooly-lamb"}
 
 
 def test_the_commit_is_that_of_the_project_whatever_a_hook_has_set(project, tmp_path, monkeypatch):
@@ -210,7 +211,7 @@ def test_the_commit_is_that_of_the_project_whatever_a_hook_has_set(project, tmp_
     git("init", "--quiet", "other")
     monkeypatch.setenv("GIT_DIR", str(project / "other/.git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(project / "other/.git/index"))
-    assert lineage.of_repository() == {"git.commit": ours, "git.dirty": "False"}
+    assert repository.state() == {"git.commit": ours, "git.dirty": "False"}
 
 
 def test_a_repository_around_the_project_says_nothing_of_it(project, monkeypatch):
@@ -218,4 +219,4 @@ def test_a_repository_around_the_project_says_nothing_of_it(project, monkeypatch
     git("init", "--quiet")
     git("add", "notes")
     git("commit", "--quiet", "--message", "Notes")
-    assert lineage.of_repository() == {}
+    assert repository.state() == {}

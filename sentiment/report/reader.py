@@ -112,7 +112,7 @@ def unsupported_reason(network: keras.Model, encoder: Encoder) -> str | None:
     simple = is_traceable(network) and isinstance(network.layers[1], keras.layers.SimpleRNN)
     if not simple or network.layers[0].mask_zero:
         return "The page runs networks of one SimpleRNN layer without a mask; this is another one."
-    if getattr(encoder, "tokenizer", "keras") != "keras":
+    if encoder.tokenizer != "keras":
         return "The page splits texts as Keras does; these reviews are split by Unicode's rules."
     return None
 

@@ -16,7 +16,7 @@ from mlflow.utils.time import get_current_time_millis
 from sentiment import lineage, paths
 from sentiment.lineage import Lineage
 from sentiment.models import SAVED
-from sentiment.tracking import registry, runs, store, views
+from sentiment.tracking import registry, repository, runs, store, views
 
 LineageOf = Callable[[str], Lineage]
 
@@ -55,7 +55,7 @@ def _log_baseline(lineage_of: LineageOf) -> None:
     with runs.log_once("baseline", lineage_of("baseline")) as run:
         if run:
             candidates = pd.read_csv(paths.CANDIDATES)
-            _describe(views.bags(candidates, lineage.of_repository()))
+            _describe(views.bags(candidates, repository.state()))
             tables = {"candidates": candidates, "top_ngrams": pd.read_csv(paths.TOP_NGRAMS)}
             _log_tables(run, tables)
             _log_models(run, "baseline")
@@ -66,7 +66,7 @@ def _log_training(lineage_of: LineageOf) -> None:
         if run:
             history = pd.read_csv(paths.HISTORY)
             runs.log_history(run, history)
-            _describe(views.network(history, lineage.of_repository()))
+            _describe(views.network(history, repository.state()))
             _log_models(run, "train")
 
 
@@ -78,7 +78,7 @@ def _log_evaluation(lineage_of: LineageOf) -> None:
         if run:
             _log_reviews("test")
             mlflow.log_metrics(_flatten(headline))
-            _describe(views.comparison(headline, details, lineage.of_repository()))
+            _describe(views.comparison(headline, details, repository.state()))
             _rename(run, headline)
             _log_tables(run, views.tables(details))
     evaluation = runs.find("evaluate", made)

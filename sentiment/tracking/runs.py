@@ -11,9 +11,8 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME
 
-from sentiment import lineage
 from sentiment.lineage import Lineage
-from sentiment.tracking import store, views
+from sentiment.tracking import repository, store, views
 
 STAGE = "stage"  # the stage that a run is about, or: sweep, trial
 INPUTS = "digest.inputs"  # of the parameters and files that a result is made from
@@ -75,7 +74,7 @@ def create(stage: str, made: Lineage, name: str) -> Run:
         name: The run's name.
     """
     tags = {STAGE: stage, INPUTS: made.inputs, MLFLOW_SOURCE_NAME: f"stages/{stage}.py"}
-    tags |= lineage.of_repository()
+    tags |= repository.state()
     with mlflow.start_run(run_name=name, tags=tags, log_system_metrics=False) as run:
         mlflow.log_params(made.params)
     mlflow.MlflowClient().update_run(run.info.run_id, "RUNNING")
@@ -84,7 +83,7 @@ def create(stage: str, made: Lineage, name: str) -> Run:
 
 def experiment() -> str | None:
     """Return the name of the DVC experiment in which this process runs, if any."""
-    return lineage.of_repository().get("dvc.experiment")
+    return repository.state().get("dvc.experiment")
 
 
 def _is_complete(run: Run) -> bool:

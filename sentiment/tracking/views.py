@@ -55,7 +55,7 @@ def comparison(headline: dict[str, dict], details: dict[str, dict], state: dict[
     Args:
         headline: What data/metrics.json holds.
         details: What data/comparison.json holds.
-        state: As `lineage.of_repository` returns it.
+        state: As `repository.state` returns it.
     """
     yes_or_no, why = wording.answer(details["comparison"])
     reviews = sum(details["models"][NETWORK]["test"]["confusion"].values())
@@ -81,7 +81,7 @@ def bags(candidates: pd.DataFrame, state: dict[str, str]) -> str:
 
     Args:
         candidates: seed, model, C, and accuracy and log_loss on the validation reviews.
-        state: As `lineage.of_repository` returns it.
+        state: As `repository.state` returns it.
     """
     first = candidates[candidates["seed"] == candidates["seed"].iloc[0]]
     chosen = first.loc[first.groupby("model", sort=False)["log_loss"].idxmin()]
@@ -103,7 +103,7 @@ def network(history: pd.DataFrame, state: dict[str, str]) -> str:
 
     Args:
         history: epoch and val_accuracy; a row for each epoch.
-        state: As `lineage.of_repository` returns it.
+        state: As `repository.state` returns it.
     """
     best, last = history.loc[history["val_accuracy"].idxmax()], history.iloc[-1]
     rows = {
@@ -123,7 +123,7 @@ def how_to_repeat(state: dict[str, str]) -> str:
     """Return the commands that give the results of a run again, in Markdown.
 
     Args:
-        state: As `lineage.of_repository` returns it.
+        state: As `repository.state` returns it.
 
     Example:
         >>> print(how_to_repeat({"git.commit": "3d20700e", "git.dirty": "False"}))
