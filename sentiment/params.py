@@ -166,6 +166,7 @@ class Network(Section):
     layers: int = Field(ge=1, le=100)
     mask_padding: bool
     pooling: Literal["last", "mean_max"]
+    word_dropout: float = Field(ge=0, lt=1)
     embedding_dropout: float = Field(ge=0, lt=1)
     dropout: float = Field(ge=0, lt=1)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from sentiment.data.splits import Dataset
 from sentiment.rnn.backend import keras
+from sentiment.text import INDEX_FROM, OOV
 
 BUCKET_BATCHES = 50  # batches, among which reviews are sorted by length
 
@@ -20,11 +21,15 @@ class Batches(keras.utils.PyDataset):
         seed: Of the order.
         cut: Whether a batch ends where its longest review does, and holds reviews of like length.
             That is for networks that mask padding, to which it makes no difference.
+        word_dropout: Share of the vocabulary that is read as unknown, drawn for each batch.
     """
 
-    def __init__(self, rows: Dataset, batch_size: int, seed: int, cut: bool):
+    def __init__(
+        self, rows: Dataset, batch_size: int, seed: int, cut: bool, word_dropout: float = 0.0
+    ):
         super().__init__()
         self._rows, self._batch_size, self._seed, self._cut = rows, batch_size, seed, cut
+        self._word_dropout, self._epoch = word_dropout, 0
         self._batches = _parts(np.arange(len(rows.y)), batch_size)
         if cut:
             self._batches = _parts(self._by_length(np.arange(len(rows.y))), batch_size)
@@ -34,6 +39,7 @@ class Batches(keras.utils.PyDataset):
 
     def shuffle(self, epoch: int) -> None:
         """Take up the order of an epoch, counted from 0."""
+        self._epoch = epoch
         generator = np.random.default_rng([self._seed, epoch])
         order = generator.permutation(len(self._rows.y))
         if self._cut:
@@ -54,6 +60,11 @@ class Batches(keras.utils.PyDataset):
         """Return the rows and labels of a batch."""
         rows = self._batches[batch]
         x = self._rows.x[rows]
+        if self._word_dropout:
+            generator = np.random.default_rng([self._seed, self._epoch, batch])
+            dropped = generator.random(x.max() + 1) < self._word_dropout
+            dropped[:INDEX_FROM] = False  # padding, and what else is no word
+            x = np.where(dropped[x], np.int32(OOV), x)
         return trim_padding(x) if self._cut else x, self._rows.y[rows]
 
 

@@ -178,7 +178,7 @@ def fit(
         after the last.
     """
     masked = settings.network.mask_padding
-    batches = Batches(examples, settings.batch_size, seed, cut=masked)
+    batches = Batches(examples, settings.batch_size, seed, masked, settings.network.word_dropout)
     validation_batches = validation and Batches(validation, settings.batch_size, seed, cut=masked)
     twin = compile_twin(model, settings, len(batches) * settings.epochs)
     done = checkpoint.restore(twin)

@@ -14,6 +14,7 @@ from sentiment.rnn.backend import keras
 from sentiment.rnn.batches import Batches
 from sentiment.rnn.checkpoint import Checkpoint
 from sentiment.rnn.model import build_network, load_network, predict_with_network, save_network
+from sentiment.text import OOV
 
 SETTINGS = params.read("params.yaml").train.model_copy(
     update={"embedding_dim": 4, "units": 5, "learning_rate": 0.01, "epochs": 3, "batch_size": 16}
@@ -113,6 +114,22 @@ def test_initial_values_are_those_asked_for():
     assert 0 < kernel.std() < 0.002
 
 
+def test_a_dropped_word_is_unknown_in_the_whole_batch(reviews):
+    batches, whole = (Batches(reviews, 20, seed=3, cut=False, word_dropout=p) for p in (0.3, 0.0))
+    drawn = []
+    for epoch in (0, 1, 0):
+        batches.shuffle(epoch)
+        whole.shuffle(epoch)
+        x, original = batches[1][0], whole[1][0]
+        drawn.append(x)
+        for word in np.unique(original):
+            assert set(x[original == word]) in ({word}, {OOV})
+        assert np.array_equal(x == 0, original == 0)
+        assert 0.1 < np.mean(x[original > OOV] == OOV) < 0.5
+    assert np.array_equal(drawn[0], drawn[2])
+    assert not np.array_equal(drawn[0] == OOV, drawn[1] == OOV)
+
+
 def test_the_cosine_schedule_rises_over_a_tenth_of_the_steps_and_falls_to_nothing():
     settings = SETTINGS.model_copy(update={"schedule": "cosine", "learning_rate": 0.5})
     rate = training.compile_twin(network(), settings, 100).optimizer._learning_rate
@@ -203,7 +220,7 @@ def trained(tmp_path_factory, reviews) -> tuple[Path, tuple]:
         SETTINGS.model_copy(update={"engine": "keras"}),
         SETTINGS.model_copy(update={"schedule": "cosine", "optimizer": "adam", "clipnorm": 1.0}),
         SETTINGS.model_copy(update={"patience": 2}),
-        shaped(**RICH),
+        shaped(**RICH, word_dropout=0.1, embedding_dropout=0.2, dropout=0.2),
     ],
     ids=["fused", "keras", "schedule", "patience", "rich"],
 )
