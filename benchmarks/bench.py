@@ -1,9 +1,10 @@
-"""The fused engine beside stock Keras (TensorFlow, with XLA or not; JAX) and PyTorch's nn.RNN.
+"""The fused engine beside stock Keras (TensorFlow, with XLA or not; JAX) and PyTorch: `make bench`.
 
-Every engine runs in a process of its own, in rounds, so that a disturbance meets all alike. Writes
-results.json (seconds; medians, with the least and the most) and results.png beside this file.
+For each network all engines run at once, each in a process of its own, and are timed in turn, so
+that a disturbance meets all alike. Between them NumPy's matrix product is timed: what the machine
+can do. Writes results.json and results.png beside this file.
 
-    python -m benchmarks.bench [DATA] [--rounds N] [--repeats N]
+    python -m benchmarks.bench [DATA] [--rounds N] [--networks NAME ...]
 """
 
 import argparse
@@ -13,13 +14,20 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.peer import NETWORKS, load
 from sentiment import console
+from sentiment.errors import UserError
 
 HERE = Path(__file__).parent
+REVIEWS = 25_000  # to which all times are scaled
 ENGINES = {  # and what each needs
     "fused": "numba",
     "keras_tensorflow": "tensorflow",
@@ -27,145 +35,174 @@ ENGINES = {  # and what each needs
     "keras_jax": "jax",
     "torch": "torch",
 }
-LABELS = {
+TITLES = {
     "fused": "this project, fused",
     "keras_tensorflow": "Keras on TensorFlow",
     "keras_tensorflow_xla": "Keras on TensorFlow, XLA",
     "keras_jax": "Keras on JAX",
-    "torch": "PyTorch nn.RNN",
+    "torch": "PyTorch",
 }
-GROWTH = {
-    "batch": (32, 64, 128, 256, 512),
-    "length": (125, 250, 500),
-    "units": (16, 28, 64, 128),
-    "reviews": (2_500, 5_000, 10_000, 20_000),
-}
-GROWTH_REVIEWS = 5_000  # where reviews aren't what varies
+STOCK = ("keras_tensorflow", "keras_tensorflow_xla")  # the better one is what we compare with
 
 
-def run(name, data, **options):
-    """The figures of one process of `benchmarks.peer`."""
-    flags = [f"--{key}={value}" for key, value in options.items()]
-    command = [sys.executable, "-m", "benchmarks.peer", name, str(data), *flags]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+class Peer:
+    """A process of `benchmarks.peer`, with an engine that is ready."""
+
+    def __init__(self, engine: str, network: str, data: Path):
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.peer", engine, network, str(data)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )  # fmt: skip
+        self.peak_memory_mb = 0
+        self.first_epoch = self._answer()["ready"]
+
+    def time(self, job: str) -> float:
+        """Return the seconds of a job, `train` or `score`."""
+        self._process.stdin.write(f"{job}\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        self.peak_memory_mb = answer["peak_memory_mb"]
+        return answer["seconds"]
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+        self._errors.close()
+
+    def _answer(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise UserError(f"an engine failed:\n{self._errors.read()[-2000:]}")
+        return json.loads(line)
 
 
-def summary(seconds):
-    """Median and spread of repeated measurements, in seconds."""
-    figures = {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
-    return {key: round(value, 4) for key, value in figures.items()} | {"runs": len(seconds)}
+def compare(name: str, engines: list[str], data: Path, rounds: int, progress: tqdm) -> dict:
+    """Return the figures of one network."""
+    network = NETWORKS[name]
+    peers = {}
+    for engine in [*engines, "sgemm"]:
+        progress.set_description(f"{name}: {TITLES.get(engine, engine)} gets ready")
+        peers[engine] = Peer(engine, name, data)
+        progress.update()
+    taken = {(engine, job): [] for engine in engines for job in ("train", "score")}
+    products = []
+    progress.set_description(f"{name}: rounds")
+    for _ in range(rounds):
+        for engine, job in taken:
+            products.append(peers["sgemm"].time("train"))
+            taken[engine, job].append(peers[engine].time(job))
+        progress.update()
+    for peer in peers.values():
+        peer.close()
 
-
-def compare(engines, data, rounds, repeats):
-    """Interleaved rounds of all engines: for each its times of training and inference."""
-    runs = {name: [] for name in engines}
-    for number in range(rounds):
-        for name in engines:
-            runs[name].append(run(name, data, repeats=repeats))
-            epochs = ", ".join(f"{seconds:.2f}" for seconds in runs[name][-1]["training"])
-            print(f"round {number + 1}  {LABELS[name]:26} {epochs} s an epoch", flush=True)
-    return {
-        name: {
-            "label": LABELS[name],
-            "training": summary([s for one in some for s in one["training"]]),
-            "inference": summary([s for one in some for s in one["inference"]]),
-            "first_epoch": summary([one["first_epoch"] for one in some]),
-            "peak_memory_mb": max(one["peak_memory_mb"] for one in some),
+    scale = REVIEWS / network.reviews
+    gflops = 2 * 2048**3 / min(products) / 1e9
+    words = sum(np.count_nonzero(tokens) for tokens, _ in load(data, network))
+    work = network.operations(words) / 1e9
+    figures = {
+        engine: {
+            "title": TITLES[engine],
+            "training": summary(taken[engine, "train"], scale),
+            "scoring": summary(taken[engine, "score"], scale),
+            "first_epoch": round(peers[engine].first_epoch * scale, 2),
+            "peak_memory_mb": peers[engine].peak_memory_mb,
+            "share_of_sgemm": round(work / min(taken[engine, "train"]) / gflops, 3),
         }
-        for name, some in runs.items()
+        for engine in engines
+    }
+    return {
+        "network": network._asdict(),
+        "sgemm_gflops": round(gflops),
+        "engines": figures,
+        **speedups(figures),
     }
 
 
-def grow(engines, data):
-    """Seconds of an epoch of each engine as one of batch, length, units or reviews varies."""
-    growth = {}
-    for axis, values in GROWTH.items():
-        growth[axis] = {"values": values, **{name: [] for name in engines}}
-        for value in values:
-            for name in engines:
-                figures = run(name, data, **{"reviews": GROWTH_REVIEWS, "repeats": 3, axis: value})
-                growth[axis][name].append(round(min(figures["training"]), 4))
-            print(f"{axis} {value}: {[growth[axis][name][-1] for name in engines]} s", flush=True)
-    return growth
+def speedups(figures: dict) -> dict:
+    """Return how many times as long as the fused engine the others take to train and to score."""
+    result = {}
+    for job, suffix in (("training", ""), ("scoring", "_scoring")):
+        medians = {engine: found[job]["median"] for engine, found in figures.items()}
+        fused = medians.pop("fused")
+        stock = min(medians[engine] for engine in STOCK)
+        fastest = min(medians, key=medians.get)
+        result[f"speedup_vs_keras_tensorflow{suffix}"] = round(stock / fused, 2)
+        result[f"speedup_vs_fastest_peer{suffix}"] = round(medians[fastest] / fused, 2)
+        result[f"fastest_peer{suffix}"] = fastest
+    return result
 
 
-def draw(results, path):
-    """Bars of all engines' epochs, and how an epoch grows."""
+def summary(seconds: list[float], scale: float) -> dict[str, float]:
+    """Return median and spread of repeated measurements, in seconds for 25,000 reviews."""
+    figures = {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+    return {key: round(value * scale, 3) for key, value in figures.items()}
+
+
+def draw(cells: dict, path: Path) -> None:
+    """Draw bars of all engines' epochs and scoring, a row of panels for each network."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
-    top, bottom = figure.subfigures(2, 1)
-    for axes, what in zip(top.subplots(1, 2), ("training", "inference"), strict=True):
-        names = sorted(results["engines"], key=lambda n: -results["engines"][n][what]["median"])
-        seconds = [results["engines"][name][what] for name in names]
-        medians = [figures["median"] for figures in seconds]
-        errors = [
-            [f["median"] - f["min"] for f in seconds],
-            [f["max"] - f["median"] for f in seconds],
-        ]
-        colours = ["#d55e00" if name == "fused" else "#9aa5b1" for name in names]
-        bars = axes.barh([LABELS[n] for n in names], medians, xerr=errors, color=colours)
-        axes.bar_label(bars, [f" {median:.2f} s" for median in medians], padding=4)
-        axes.margins(x=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlabel("seconds")
-        reviews = "20,000 reviews and validation" if what == "training" else "25,000 reviews"
-        axes.set_title(f"{what}: {reviews}", loc="left")
-    panels = bottom.subplots(1, len(results["growth"]), sharey=True)
-    for axes, (axis, series) in zip(panels, results["growth"].items(), strict=True):
-        for name, colour in (("keras_tensorflow", "#9aa5b1"), ("fused", "#d55e00")):
-            if name in series:
-                axes.loglog(series["values"], series[name], "o-", color=colour, label=LABELS[name])
-        axes.set_xticks(series["values"], [f"{value:,}" for value in series["values"]])
-        axes.minorticks_off()
-        axes.grid(color="#e5e7eb")
-        axes.set_xlabel(axis)
-    if len(panels):
-        panels[0].set_ylabel("seconds an epoch")
-        panels[0].legend()
+    figure = Figure(figsize=(11, 2.2 * len(cells)), layout="constrained")
+    for row, (name, found) in zip(
+        figure.subplots(len(cells), 2, squeeze=False), cells.items(), strict=True
+    ):
+        for axes, job in zip(row, ("training", "scoring"), strict=True):
+            engines = sorted(found["engines"].items(), key=lambda item: -item[1][job]["median"])
+            medians = [figures[job]["median"] for _, figures in engines]
+            colours = ["#d55e00" if engine == "fused" else "#9aa5b1" for engine, _ in engines]
+            titles = [figures["title"] for _, figures in engines]
+            bars = axes.barh(titles, medians, color=colours)
+            axes.bar_label(bars, [f" {median:.2f} s" for median in medians], padding=4)
+            axes.margins(x=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.set_title(f"{name}: {job}, 25,000 reviews", loc="left")
     figure.savefig(path, dpi=130)
 
 
-def main():
+def machine() -> str:
+    """Return how many cores this process may use, and the processor's name, if it is known."""
+    info = Path("/proc/cpuinfo")  # of Linux
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    known = hasattr(os, "sched_getaffinity")
+    return f"{len(os.sched_getaffinity(0)) if known else os.cpu_count()} cores, {name}"
+
+
+def main() -> None:
     """Run everything that is installed, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, nargs="?", default=Path("data/padded"))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     engines = [name for name, package in ENGINES.items() if find_spec(package)]
     for name in ENGINES.keys() - engines:
-        print(f"{LABELS[name]}: skipped, since {ENGINES[name]} is not installed")
+        print(f"{TITLES[name]}: skipped, since {ENGINES[name]} is not installed")
 
-    measured = compare(engines, options.data, options.rounds, options.repeats)
-    medians = {name: figures["training"]["median"] for name, figures in measured.items()}
-    fused = medians.pop("fused")
-    fastest = min(medians, key=medians.get)
+    steps = len(options.networks) * (len(engines) + 1 + options.rounds)
+    with tqdm(total=steps, unit=" steps", disable=None) as progress:
+        cells = {
+            name: compare(name, engines, options.data, options.rounds, progress)
+            for name in options.networks
+        }
     packages = ("keras", "tensorflow", "numba", "jax", "torch")
     results = {
         "machine": machine(),
         "versions": {name: metadata.version(name) for name in packages if find_spec(name)},
-        "engines": measured,
-        "speedup_vs_keras_tensorflow": round(medians["keras_tensorflow"] / fused, 2),
-        "fastest_peer": fastest,
-        "speedup_vs_fastest_peer": round(medians[fastest] / fused, 2),
-        "growth": grow([n for n in engines if n in ("fused", "keras_tensorflow")], options.data),
+        "cells": cells,
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    draw(results, HERE / "results.png")
-    print(f"{results['speedup_vs_keras_tensorflow']} times stock Keras on TensorFlow")
-    print(f"{results['speedup_vs_fastest_peer']} times the fastest peer, {LABELS[fastest]}")
-
-
-def machine():
-    """How many cores this process may use, and the processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.machine()
-    return f"{len(os.sched_getaffinity(0))} cores, {name}"
+    draw(cells, HERE / "results.png")
+    for name, found in cells.items():
+        print(
+            f"{name}: {found['speedup_vs_keras_tensorflow']} times as fast as Keras on TensorFlow, "
+            f"{found['speedup_vs_fastest_peer']} times as fast as the fastest peer, "
+            f"{TITLES[found['fastest_peer']]}"
+        )
 
 
 if __name__ == "__main__":

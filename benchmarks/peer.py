@@ -1,144 +1,233 @@
-"""One engine, timed in a process of its own: the reference network on the padded reviews.
+"""One engine and one network, in a process of its own that is timed on request.
 
-Prints a line of JSON: seconds of each epoch of training with its validation, after one to warm up;
-seconds of each pass over the test split, likewise; peak memory in MB.
+It prints {"ready": seconds of its first epoch}, and then for each line that it reads, `train` or
+`score`, a line with the seconds of an epoch or of scoring the reviews once, and the peak memory.
+`benchmarks.bench` runs several of these in turn, so that a disturbance meets all alike.
 
-    python -m benchmarks.peer NAME DATA [--reviews N] [--length N] [--units N] [--batch N]
+    python -m benchmarks.peer ENGINE NETWORK DATA
 """
 
 import argparse
 import json
 import os
 import resource
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-KERAS_BACKENDS = {
+BACKENDS = {
     "fused": "tensorflow",
     "keras_tensorflow": "tensorflow",
     "keras_tensorflow_xla": "tensorflow",
     "keras_jax": "jax",
 }
-VOCABULARY, SIZE = 10_000, 32
+VOCABULARY = 10_000
+COMPILED = {"keras_tensorflow_xla", "keras_jax"}  # anew for each shape: give these few
+BUCKET = 100  # steps, to whose multiples they have reviews padded
 
 
-def load(data, reviews, length):
-    """(x, y) of training (reviews), validation (a quarter as many) and test, cut to the last
-    `length` steps."""
+class Network(NamedTuple):
+    """A network to be timed.
+
+    gates: Of its cell.  size: Of the word vectors.  batch: Reviews in a batch.
+    steps: A review's last so many words are read.
+    both: Whether it reads in both directions, and reads out mean and maximum; batches then hold
+        reviews of like length and end with the longest. Else the last state is read out, and every
+        review has all steps.
+    reviews: That are timed; the results are scaled to 25,000.
+    """
+
+    cell: str
+    gates: int
+    size: int
+    units: int
+    batch: int
+    steps: int
+    both: bool
+    reviews: int
+
+    def operations(self, words: int) -> float:
+        """Return the floating-point operations of an epoch: products with W and U, and backward
+        twice as many."""
+        products = self.gates * self.units * (self.size + self.units)
+        return 3 * 2 * products * (1 + self.both) * words
+
+
+NETWORKS = {
+    "simple_rnn": Network("simple_rnn", 1, 32, 28, 128, 500, False, 12_800),
+    "lstm": Network("lstm", 4, 100, 64, 64, 400, True, 2_560),
+    "gru": Network("gru", 3, 100, 64, 64, 400, True, 2_560),
+    "lstm_256": Network("lstm", 4, 100, 256, 64, 400, True, 512),
+}
+Batches = list[tuple[np.ndarray, np.ndarray]]
+
+
+def load(data: Path, network: Network, round_to: int = 1) -> Batches:
+    """Return the batches of padded tokens and labels; fewer shapes if rounded to so many steps."""
     x, y = (np.load(data / f"{name}_train.npy", mmap_mode="r") for name in "xy")
-    fitted_on, validation = slice(0, reviews), slice(20_000, 20_000 + reviews // 4)
-    x_test = np.load(data / "x_test.npy", mmap_mode="r")
-    arrays = x[fitted_on], x[validation], x_test
-    x_train, x_validation, x_test = (np.ascontiguousarray(a[:, -length:]) for a in arrays)
-    return (x_train, y[fitted_on]), (x_validation, y[validation]), x_test
+    rows = np.random.default_rng(0).permutation(len(x))[: network.reviews]
+    if network.both:
+        rows = rows[np.argsort(np.count_nonzero(x[rows, -network.steps :], axis=1))]
+    batches = []
+    for part in np.split(rows, range(network.batch, len(rows), network.batch)):
+        tokens, steps = x[part, -network.steps :], network.steps
+        if network.both:
+            longest = int(np.count_nonzero(tokens, axis=1).max())
+            steps = min(-(-longest // round_to) * round_to, network.steps)
+        batches.append((np.ascontiguousarray(tokens[:, -steps:]), y[part].astype(np.float32)))
+    # Keras takes the shapes of the first two batches for those of all: the shortest, the longest.
+    middle = batches[1:-1]
+    np.random.default_rng(1).shuffle(middle)
+    return [batches[0], batches[-1], *middle]
 
 
-def time_keras(name, train, validation, test, units, batch, repeats):
-    """Seconds of the epochs and of the inferences with Keras, the fused engine's included."""
-    os.environ["KERAS_BACKEND"] = KERAS_BACKENDS[name]
+def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Callable]:
+    """Return what trains an epoch, and what scores, with Keras: the fused engine's too."""
+    os.environ["KERAS_BACKEND"] = BACKENDS[engine]
     import keras
 
-    if name == "fused":
+    if engine == "fused":
         from sentiment.rnn import fused
 
         fused.limit_tensorflow_to_one_thread()
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((test.shape[1],), dtype="int32"),
-            keras.layers.Embedding(VOCABULARY, SIZE),
-            keras.layers.SimpleRNN(units),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    if name == "fused":
+    model = keras_model(network, masked=engine == "fused")
+    if engine == "fused":
         model = fused.fuse(model)
-    options = {"jit_compile": True} if name.endswith("xla") else {}
-    if KERAS_BACKENDS[name] == "tensorflow":
-        options["steps_per_execution"] = 16  # as in sentiment.recurrent
-    model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"], **options)
-    epochs = []
-    started = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda *_: epochs.append(-time.perf_counter()),
-        on_epoch_end=lambda *_: epochs.append(epochs.pop() + time.perf_counter()),
+    # As in training; but where each shape is compiled, 16 batches have too many of them.
+    at_once = 16 if engine in ("fused", "keras_tensorflow") or not network.both else 1
+    model.compile(
+        "adam",
+        "binary_crossentropy",
+        jit_compile=engine in COMPILED,
+        steps_per_execution=at_once,
     )
-    model.fit(
-        *train,
-        batch_size=batch,
-        epochs=1 + repeats,
-        validation_data=validation,
-        callbacks=[started],
-        verbose=0,
-    )
-    return epochs, timed(lambda: model.predict(test, batch_size=batch, verbose=0), repeats)
+
+    class Dataset(keras.utils.PyDataset):
+        def __len__(self):
+            return len(batches)
+
+        def __getitem__(self, batch):
+            return batches[batch]
+
+    dataset = Dataset()
+    return {
+        "train": lambda: model.fit(dataset, shuffle=False, verbose=0),
+        "score": lambda: model.predict(dataset, verbose=0),
+    }
 
 
-def time_torch(name, train, validation, test, units, batch, repeats):
-    """The same with PyTorch's nn.RNN."""
+def keras_model(network: Network, masked: bool) -> "keras.Model":  # noqa: F821
+    """Return the network in Keras. Peers are spared the mask, which only slows them down."""
+    import keras
+
+    layers = keras.layers
+    cells = {"simple_rnn": layers.SimpleRNN, "gru": layers.GRU, "lstm": layers.LSTM}
+    tokens = keras.Input((None if network.both else network.steps,), dtype="int32")
+    masked = masked and network.both
+    vectors = layers.Embedding(VOCABULARY, network.size, mask_zero=masked)(tokens)
+    cell = cells[network.cell](network.units, return_sequences=network.both)
+    if network.both:
+        states = layers.Bidirectional(cell)(vectors)
+        maximum = layers.ReLU()(layers.GlobalMaxPooling1D()(states))
+        mean = layers.GlobalAveragePooling1D
+        features = layers.Concatenate()([mean()(vectors), mean()(states), maximum])
+    else:
+        features = cell(vectors)
+    return keras.Model(tokens, layers.Dense(1, activation="sigmoid")(features))
+
+
+def torch_jobs(network: Network, batches: Batches) -> dict[str, Callable]:
+    """Return what trains an epoch, and what scores, with PyTorch."""
     import torch
     from torch import nn
 
-    class Network(nn.Module):
+    kinds = {"simple_rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+    class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.embedding = nn.Embedding(VOCABULARY, SIZE)
-            self.rnn = nn.RNN(SIZE, units, batch_first=True)
-            self.head = nn.Linear(units, 1)
+            self.embedding = nn.Embedding(VOCABULARY, network.size)
+            self.rnn = kinds[network.cell](
+                network.size, network.units, batch_first=True, bidirectional=network.both
+            )
+            features = network.size + 4 * network.units if network.both else network.units
+            self.head = nn.Linear(features, 1)
 
         def forward(self, tokens):
-            return self.head(self.rnn(self.embedding(tokens))[1][0])[:, 0]
+            vectors = self.embedding(tokens)
+            states = self.rnn(vectors)[0]
+            if network.both:
+                maximum = states.amax(1).relu()
+                features = torch.cat([vectors.mean(1), states.mean(1), maximum], dim=1)
+            else:
+                features = states[:, -1]
+            return self.head(features)[:, 0]
 
     torch.manual_seed(0)
-    network, loss = Network(), nn.BCEWithLogitsLoss()
-    optimizer = torch.optim.RMSprop(network.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
-    x, x_validation, x_test = (torch.from_numpy(a) for a in (train[0], validation[0], test))
-    y, y_validation = (torch.from_numpy(y.astype(np.float32)) for y in (train[1], validation[1]))
+    model, loss = Model(), nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.Adam(model.parameters())
+    tensors = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
 
-    def epoch():
-        for rows in torch.randperm(len(x)).split(batch):
+    def train() -> None:
+        for tokens, labels in tensors:
             optimizer.zero_grad()
-            loss(network(x[rows]), y[rows]).backward()
+            loss(model(tokens), labels).backward()
             optimizer.step()
+
+    def score() -> None:
         with torch.no_grad():
-            pairs = zip(x_validation.split(batch), y_validation.split(batch), strict=True)
-            return sum(float(loss(network(tokens), labels)) for tokens, labels in pairs)
+            for tokens, _ in tensors:
+                torch.sigmoid(model(tokens))
 
-    def infer():
-        with torch.no_grad():
-            return torch.cat([torch.sigmoid(network(tokens)) for tokens in x_test.split(batch)])
-
-    return timed(epoch, repeats), timed(infer, repeats)
+    return {"train": train, "score": score}
 
 
-def timed(work, repeats):
-    """Seconds of the first run, which warms up, and of `repeats` more."""
-    seconds = []
-    for _ in range(1 + repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+def product_jobs() -> dict[str, Callable]:
+    """Return what multiplies two matrices of 2,048 x 2,048, in single precision, by NumPy."""
+    left, right, out = (np.ones((2048, 2048), np.float32) for _ in range(3))
+    return {"train": lambda: np.dot(left, right, out=out)}
 
 
-def main():
-    """Time what the command line says."""
+def seconds(job: Callable[[], None]) -> float:
+    """Return how long a job takes."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024**2 if sys.platform == "darwin" else 1024))
+
+
+def main() -> None:
+    """Make an engine ready, and time it whenever asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=[*KERAS_BACKENDS, "torch"])
+    parser.add_argument("engine", choices=[*BACKENDS, "torch", "sgemm"])
+    parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--reviews", type=int, default=20_000)
-    parser.add_argument("--length", type=int, default=500)
-    parser.add_argument("--units", type=int, default=28)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
-    data = load(options.data, options.reviews, options.length)
-    clock = time_torch if options.name == "torch" else time_keras
-    epochs, inferences = clock(options.name, *data, options.units, options.batch, options.repeats)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    result = {"first_epoch": epochs[0], "training": epochs[1:], "inference": inferences[1:]}
-    print(json.dumps(result | {"peak_memory_mb": round(memory)}))
+    network = NETWORKS[options.network]
+    batches = load(options.data, network, BUCKET if options.engine in COMPILED else 1)
+    if options.engine == "sgemm":
+        jobs = product_jobs()
+    elif options.engine == "torch":
+        jobs = torch_jobs(network, batches)
+    else:
+        jobs = keras_jobs(options.engine, network, batches)
+    first = seconds(jobs["train"])
+    if "score" in jobs:
+        jobs["score"]()
+    print(json.dumps({"ready": first}), flush=True)
+    for line in sys.stdin:
+        taken = seconds(jobs[line.strip()])
+        print(json.dumps({"seconds": taken, "peak_memory_mb": peak_memory()}), flush=True)
 
 
 if __name__ == "__main__":

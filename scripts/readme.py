@@ -45,18 +45,21 @@ def fill(document: str, mark: str, content: str) -> None:
 
 def speed(measured: dict) -> str:
     """Return what `make bench` measured as a Markdown table, the quickest to train first."""
-    fused = measured["engines"]["fused"]["training"]["median"]
     lines = [
-        f"| on {measured['machine']} | an epoch, s | times as long | scoring 25,000, s "
+        f"| on {measured['machine']} | training, s | times as long | scoring, s | times as long "
         "| peak memory, MB |",
-        "|---|---|---|---|---|",
+        "|---|---|---|---|---|---|",
     ]
-    engines = sorted(measured["engines"].values(), key=lambda found: found["training"]["median"])
-    for found in engines:
-        epoch, scoring = found["training"], found["inference"]["median"]
-        seconds = f"{epoch['median']:.2f} ({epoch['min']:.2f} to {epoch['max']:.2f})"
-        values = f"{seconds} | {epoch['median'] / fused:.1f} | {scoring:.2f}"
-        lines.append(f"| {found['label']} | {values} | {found['peak_memory_mb']:,.0f} |")
+    for cell, found in measured["cells"].items():
+        engines = found["engines"]
+        fused = engines["fused"]
+        for engine in sorted(engines.values(), key=lambda one: one["training"]["median"]):
+            values = " | ".join(
+                f"{engine[job]['median']:.2f} | {engine[job]['median'] / fused[job]['median']:.1f}"
+                for job in ("training", "scoring")
+            )
+            title = f"{cell}: {engine['title']}"
+            lines.append(f"| {title} | {values} | {engine['peak_memory_mb']:,.0f} |")
     return "\n".join(lines) + "\n"
 
 
