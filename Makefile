@@ -61,8 +61,8 @@ repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
 
 .PHONY: report
 report: $(INSTALLED) ## Open the report in a browser, rebuilt where needed
-	dvc repro report
-	python -m webbrowser "file://$(CURDIR)/data/report/index.html"
+	$(DVC) repro report
+	$(RUN) webbrowser "file://$(CURDIR)/data/report/index.html"
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run it on a built-in sample, without data or network, in demo/

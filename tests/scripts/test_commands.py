@@ -19,6 +19,7 @@ ELSEWHERE = {
     "make lint": ".ci/run",
     "make test-slow": ".ci/run",
     "make verify": "tests/test_reliability.py::test_a_rerun_elsewhere_is_identical",
+    "make report": "tests/test_makefile.py::test_every_command_is_the_environment_s_own",
     "make ui": "tests/tracking/test_ui.py::test_the_runs_are_seen_in_a_browser",
     "export MLFLOW_TRACKING_URI=http://127.0.0.1:5001": (
         "tests/tracking/test_runs.py::test_a_server_that_is_lost_in_training_costs_nothing"
