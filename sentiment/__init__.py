@@ -1,4 +1,15 @@
-"""What the stages are made of: one module for each noun of the field."""
+"""The library; its packages are the stations of a review.
+
+    data         where reviews come from, and which of them validate
+    text         words, word index, token ids, padding
+    bags, rnn    the models: bags of words and of n-grams; recurrent networks
+    evaluation   scores, paired tests, slices, the blend
+    report       figures, sentences, the page
+    tracking     MLflow, which only watches
+    distributed  Ray
+
+`models` is the one table of models, `paths` has every file, `params` reads params.yaml.
+"""
 
 import atexit
 import getpass
@@ -9,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# All this is here, since the libraries read it when they are first imported.
+# Settings of libraries are made here, since they are read when a library is first imported.
 
 # Quiet logs and no telemetry.
 for _name, _value in {
