@@ -100,7 +100,7 @@ verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byt
 ray: $(RAY) ## Install Ray, for sweeps and clusters
 
 .PHONY: sweep
-sweep: $(RAY) ## Try parameters or seeds, as a file of sweeps/ says: make sweep NAME=seeds
+sweep: $(RAY) ## Try parameters of training, by a file of sweeps/: make sweep NAME=learning
 	$(WITHOUT_GIT)
 	$(DVC) repro --quiet baseline
 	$(RUN) scripts.sweep $(NAME)

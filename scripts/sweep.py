@@ -1,7 +1,7 @@
-"""Try parameters, or seeds, as a file in sweeps/ says: `make sweep NAME=seeds`.
+"""Try parameters of training, as a file in sweeps/ says: `make sweep NAME=learning`.
 
-Trials run on this machine, or on the Ray cluster that RAY_ADDRESS names. A sweep that was ended
-goes on where it was, and one that is done is shown again.
+Trials run on this machine, or on the Ray cluster that RAY_ADDRESS names. A sweep that was
+interrupted continues, and one that is complete is shown again.
 """
 
 import os
@@ -50,16 +50,14 @@ def main() -> None:
             raise
 
     trials = sweep.trials(epochs, asked)
-    best = sweep.best(trials, asked)
+    best = trials.iloc[0]
     caption = f"{settings.fetch.source} reviews, validation rows"
-    written = write(folder, epochs, trials, figures.trials(epochs, set(best.trial), caption))
-    show(trials, asked)
-    if len(best):
-        values = asked.fixed | best.iloc[0][asked.choices].to_dict()
-        written.append(save_setting(folder / "best.yaml", values))
+    written = write(folder, epochs, trials, figures.trials(epochs, {best.trial}, caption))
+    show(trials)
+    written.append(save_setting(folder / "best.yaml", asked.fixed | best[[*asked.space]].to_dict()))
     with store.tolerate_loss(f"make sweep NAME={name}"):
         track(run, epochs, asked)
-        run.finish(trials[sweep.OBJECTIVE].max(), written)
+        run.finish(best[sweep.OBJECTIVE], written)
 
 
 def train_on_node(
@@ -90,13 +88,10 @@ def write(
     return paths
 
 
-def show(trials: pd.DataFrame, asked: sweep.Sweep) -> None:
-    """Print what came of the trials, and of several seeds, the spread."""
+def show(trials: pd.DataFrame) -> None:
+    """Print the result of each trial."""
     accuracies = dict.fromkeys([sweep.OBJECTIVE, "val_accuracy"], "{:.4f}".format)
     print(trials.to_string(index=False, float_format="{:.4g}".format, formatters=accuracies))
-    if sweep.SEED in asked.space:
-        print("\nValidation accuracy over the seeds, at the best and after the last epoch:")
-        print(sweep.spread(trials, asked).to_string(index=False, float_format="{:.4f}".format))
 
 
 def save_setting(path: Path, values: dict[str, object]) -> Path:
@@ -109,7 +104,7 @@ def save_setting(path: Path, values: dict[str, object]) -> Path:
 
 
 def track(run: SweepLogger, epochs: pd.DataFrame, asked: sweep.Sweep) -> None:
-    """See to it that the store has each epoch of each trial."""
+    """Log each epoch of each trial that the store does not have yet."""
     for number, history in epochs.groupby("trial"):
         values = history.iloc[0][list(asked.space)].to_dict()
         history = history.drop(columns=["trial", *asked.space])

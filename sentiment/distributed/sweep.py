@@ -1,6 +1,7 @@
-"""Which parameters to try: a file of sweeps/, and what came of its trials."""
+"""Sweeps: which parameters of training to try, from a file of sweeps/, and how the trials did."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from sentiment import params
 from sentiment.errors import UserError
 from sentiment.params import Params, Section
 
-SEED = "seed"
 OBJECTIVE = "best_val_accuracy"  # the highest validation accuracy of a trial's epochs so far
 
 
@@ -67,14 +67,9 @@ class Sweep(Section):
         return self
 
     @property
-    def space(self) -> dict[str, Values | Range]:
+    def space(self) -> Mapping[str, Values | Range]:
         """The candidates of each parameter that is tried, by dotted key."""
         return self.search.space if self.search else self.grid
-
-    @property
-    def choices(self) -> list[str]:
-        """The parameters of which one value may be found the best. A seed is never chosen."""
-        return [key for key in self.space if key != SEED]
 
     @property
     def size(self) -> int:
@@ -95,21 +90,21 @@ def read(name: str, settings: Params) -> Sweep:
         raise UserError(f"there is no sweep {name!r}; there are: {known}")
     sweep = params.validated(Sweep, params.load(path), path)
     for key in (*sweep.fixed, *sweep.space):
-        if key != SEED and not key.startswith("train."):
+        if not key.startswith("train."):
             raise UserError(
                 f"{path}: {key} cannot be swept: trials are compared on the same padded reviews. "
-                "Only seed and the parameters of train can; for others: dvc exp run --queue"
+                "Only the parameters of train can; for others: dvc exp run --queue"
             )
     settings = params.changed(settings, sweep.fixed, path)
     for key, candidates in sweep.space.items():
-        ends = isinstance(candidates, Range)
-        for value in (candidates.low, candidates.high) if ends else candidates:
+        tried = (candidates.low, candidates.high) if isinstance(candidates, Range) else candidates
+        for value in tried:
             params.changed(settings, {key: value}, path)
     return sweep
 
 
 def trials(epochs: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
-    """Return what came of each trial, the best first.
+    """Return the result of each trial, the best first.
 
     Args:
         epochs: A row for each epoch of each trial: trial, the values tried, epoch and its metrics.
@@ -129,40 +124,3 @@ def trials(epochs: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
         val_accuracy=last.val_accuracy,
     )
     return table.reset_index().sort_values(OBJECTIVE, ascending=False, kind="stable")
-
-
-def spread(table: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
-    """Return what came of each setting over its seeds, the best mean first.
-
-    Args:
-        table: As `trials` returns it.
-        sweep: What was tried.
-
-    Returns:
-        The values tried but for the seed, the number of trials, and mean, standard deviation, least
-        and most of the validation accuracy at the best and after the last epoch.
-    """
-    settings = table.groupby(sweep.choices or (lambda _: "all"), sort=False, dropna=False)
-    measures = {"best": OBJECTIVE, "final": "val_accuracy"}
-    figures = {"mean": "mean", "deviation": "std", "least": "min", "most": "max"}
-    columns = {
-        f"{measure}_{name}": (column, figure)
-        for measure, column in measures.items()
-        for name, figure in figures.items()
-    }
-    rows = settings.agg(trials=("trial", "size"), **columns)
-    return rows.sort_values("best_mean", ascending=False, kind="stable").reset_index(
-        drop=not sweep.choices
-    )
-
-
-def best(table: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
-    """Return the trials of the setting with the best mean, as `trials` has them.
-
-    There are none if nothing but seeds was tried.
-    """
-    if not sweep.choices:
-        return table[:0]
-    settings = table.groupby(sweep.choices, sort=False, dropna=False)
-    number, mean = settings.ngroup(), settings[OBJECTIVE].transform("mean")
-    return table[number == number[mean.idxmax()]]

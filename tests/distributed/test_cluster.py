@@ -84,7 +84,7 @@ def test_where_no_short_folder_can_be_written_to_it_is_told(monkeypatch, tmp_pat
 def test_more_processors_than_there_are_are_told(project):
     pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
     path = project.root / "sweeps/greedy.yaml"
-    path.write_text("grid: {seed: [1, 2]}\ncpus: 1000\n")
+    path.write_text("grid: {train.seed: [1, 2]}\ncpus: 1000\n")
     said = project.python("-m", "scripts.sweep", "greedy", code=1)
     assert "error: each trial asks for 1000 processors, and the largest machine has " in said
     assert "Traceback" not in said

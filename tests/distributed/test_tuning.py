@@ -19,7 +19,7 @@ from sentiment.tracking import store
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed: `make ray`")
 
-GRID = {"fixed": {"train.epochs": 12}, "grid": {"seed": [42, 1], "train.units": [4, 28]}}
+GRID = {"fixed": {"train.epochs": 12}, "grid": {"train.seed": [42, 1], "train.units": [4, 28]}}
 SEARCH = {
     "fixed": {"train.epochs": 12},
     "search": {
@@ -105,7 +105,7 @@ def on_one_machine(finished, tmp_path_factory) -> Copy:
 
 def test_a_trial_is_the_training_of_the_stage(on_one_machine, finished):
     history = epochs(on_one_machine, "grid")
-    ours = history[(history.seed == 42) & (history["train.units"] == 28)]
+    ours = history[(history["train.seed"] == 42) & (history["train.units"] == 28)]
     stage = pd.read_csv(finished.root / "data/rnn/history.csv")
     columns = list(stage.columns)
     assert len(stage) == EPOCHS
@@ -139,7 +139,7 @@ def begun(project: Copy, name: str) -> int:
     ],
 )
 def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
-    define(project, "grid", {"fixed": {"train.epochs": 30}, "grid": {"seed": [42, 1]}})
+    define(project, "grid", {"fixed": {"train.epochs": 30}, "grid": {"train.seed": [42, 1]}})
     sweep = begin(project, "grid")
     wait_for(lambda: moment(project), sweep)
     os.killpg(sweep.pid, signal.SIGINT)
