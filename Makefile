@@ -119,9 +119,10 @@ promote: $(INSTALLED) ## Make the best model by validation accuracy the champion
 	$(RUN) scripts.promote
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check the code's style
+lint: $(INSTALLED) ## Check the code's style and types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(RUN) mypy
 
 .PHONY: ui
 ui: $(INSTALLED) ## Look at the tracked runs: make ui PORT=5000

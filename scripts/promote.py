@@ -14,7 +14,7 @@ def main() -> None:
     store.connect(settings.fetch.source)
     headline = json.loads(Path(paths.METRICS).read_bytes())
     accuracy = {key: headline[key]["validation"]["accuracy"] for key in SAVED}
-    best = max(accuracy, key=accuracy.get)
+    best = max(accuracy, key=accuracy.__getitem__)
     results.log(SAVED[best].stage, lineage.recorded)
     models = store.experiment_name(settings.fetch.source)
     validation = splits.fingerprint("validation")

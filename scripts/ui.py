@@ -31,7 +31,7 @@ def main() -> None:
     if not served:
         check_port(given.host, given.port)
     server = uri.rstrip("/") if served else f"http://{given.host}:{given.port}"
-    experiment = mlflow.get_experiment_by_name(store.experiment_name(source)).experiment_id
+    experiment = mlflow.set_experiment(store.experiment_name(source)).experiment_id
     print("The runs:", RUNS.format(server=server, experiment=experiment), flush=True)
     if not served:
         command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]

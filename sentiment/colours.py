@@ -15,4 +15,5 @@ def rgb(colour: str) -> tuple[int, int, int]:
         >>> rgb("#0072B2")
         (0, 114, 178)
     """
-    return tuple(bytes.fromhex(colour.removeprefix("#")))
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue

@@ -5,8 +5,9 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from sentiment.errors import UserError
 
@@ -21,7 +22,8 @@ def run(main: Callable[[], None]) -> None:
     output, such as `head`, has had enough; nothing is said. Any other exception is a defect of ours
     and keeps its traceback.
     """
-    sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends nothing
+    # A character that the terminal cannot show is no reason to fail.
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
     try:
         try:
             main()

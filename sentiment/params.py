@@ -2,8 +2,9 @@
 
 import math
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -14,7 +15,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -92,8 +93,18 @@ class Fetch(Section):
 
     @property
     def has_header(self) -> bool:
-        """Whether the columns have names."""
+        """Whether the columns are given by name."""
         return isinstance(self.text_column, str)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns; empty if they are given by number."""
+        return [column for column in self.columns.values() if isinstance(column, str)]
+
+    @property
+    def column_numbers(self) -> list[int]:
+        """The numbers of the columns, from 1; empty if they are given by name."""
+        return [column for column in self.columns.values() if isinstance(column, int)]
 
     @property
     def tokenizer(self) -> Literal["keras", "unicode"]:
@@ -260,7 +271,7 @@ def read(path: Path | str = "params.yaml") -> Params:
     return validated(Params, load(path), path)
 
 
-def changed(settings: Params, values: dict[str, object], source: Path | str) -> Params:
+def changed(settings: Params, values: Mapping[str, object], source: Path | str) -> Params:
     """Return parameters with other values by dotted key, as `source` has them.
 
     Raises:
@@ -271,7 +282,7 @@ def changed(settings: Params, values: dict[str, object], source: Path | str) -> 
     return validated(Params, content, source)
 
 
-def override(path: Path | str, values: dict[str, object]) -> None:
+def override(path: Path | str, values: Mapping[str, object]) -> None:
     """Set parameters in a file by dotted key, comments left as they are, and validate it.
 
     Raises:
@@ -285,7 +296,7 @@ def override(path: Path | str, values: dict[str, object]) -> None:
     read(path)
 
 
-def _set(content: dict, values: dict[str, object]) -> None:
+def _set(content: dict, values: Mapping[str, object]) -> None:
     for key, value in values.items():
         *sections, name = key.split(".")
         section = content
@@ -309,7 +320,7 @@ def recipe(name: str) -> dict[str, object]:
     return load(path)
 
 
-def load(path: Path | str) -> object:
+def load(path: Path | str) -> Any:
     """Return what a YAML file holds, read as DVC reads it.
 
     Raises:
@@ -339,7 +350,7 @@ def validated(model: type[Model], values: object, source: Path | str) -> Model:
         raise UserError(f"{source}:\n" + "\n".join(map(_sentence, error.errors()))) from None
 
 
-def _sentence(error: dict) -> str:
+def _sentence(error: ErrorDetails) -> str:
     key = ".".join(map(str, error["loc"])) or "the file"
     if error["type"] == "missing":
         return f"  {key} is missing"

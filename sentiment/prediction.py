@@ -12,8 +12,13 @@ from sentiment.evaluation.metrics import THRESHOLD
 BATCH = 4096  # reviews in memory at a time
 
 
-def label_names(probabilities: np.ndarray) -> np.ndarray:
-    """Return `positive` or `negative` for each probability."""
+def label_names(probabilities: np.ndarray | float) -> np.ndarray:
+    """Return `positive` or `negative` for each probability.
+
+    Example:
+        >>> label_names(np.array([0.2, 0.5])).tolist()
+        ['negative', 'positive']
+    """
     return np.where(probabilities >= THRESHOLD, "positive", "negative")
 
 
@@ -27,6 +32,7 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
     Args:
         model: A saved network (`.keras`) or bag of words (`.skops`).
     """
+    predict: Callable[..., np.ndarray]  # takes rows or texts, as the model does
     if Path(model).suffix == ".keras":
         from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
 

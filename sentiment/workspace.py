@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dulwich.ignore import IgnoreFilterManager
@@ -49,7 +49,7 @@ def _tracked(project: Path) -> Iterator[str]:
     """Yield the names of the files that Git tracks, or would if the project were in Git."""
     if (project / ".git").exists() and shutil.which("git"):
         listed = git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        names = filter(None, listed.split("\0"))
+        names: Iterable[str] = filter(None, listed.split("\0"))
     else:
         names = _not_ignored(project)
     return (name for name in names if (project / name).is_file())

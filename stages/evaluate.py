@@ -35,8 +35,8 @@ def main() -> None:
         with files.atomic(paths.PREDICTIONS) as path:
             table.to_parquet(path, index=False)
         test = table[table["split"] == "test"]
-        for name, path in paths.CURVES.items():
-            files.save_csv(path, metrics.CURVES[name](test["label"].to_numpy(), test[[*SAVED]]))
+        for name, target in paths.CURVES.items():
+            files.save_csv(target, metrics.CURVES[name](test["label"].to_numpy(), test[[*SAVED]]))
         files.save_json(paths.COMPARISON, facts | details)
         files.save_json(paths.METRICS, headline)
         for key, scores in headline.items():

@@ -14,7 +14,8 @@ WATCHED = Path("reviews")  # among the stage's deps, so that DVC sees changes of
 
 def main() -> None:
     fetch = params.read().fetch
-    dropped, assumed = 0, {}
+    dropped = 0
+    assumed: dict[str, str] = {}
     with files.atomic(paths.REVIEWS) as path:
         if fetch.source == "imdb":
             streams.write(imdb.fetch_reviews(fetch.unlabelled), path)

@@ -24,7 +24,7 @@ def main() -> None:
         networks, histories = [], {}
         for number, seed in enumerate(settings.train_seeds):
             checkpoint = Checkpoint(paths.CHECKPOINT.format(number), inputs)
-            on_epoch_end = None if number else run.log_epoch
+            on_epoch_end = run.log_epoch if run and number == 0 else None
             last, best = training.train(settings, seed, checkpoint, on_epoch_end)
             validation = predict_with_network(best, splits.load("validation").x)
             if settings.train.refit:
@@ -43,8 +43,8 @@ def main() -> None:
             pd.concat(histories, names=["seed"]).droplevel(1).to_csv(path)
         files.keep_only(paths.RNN_SEEDS, ["history.csv", *map(str, range(1, settings.num_seeds))])
         for number in range(settings.num_seeds):
-            for checkpoint in (paths.CHECKPOINT, paths.REFIT_CHECKPOINT):
-                Path(checkpoint.format(number)).unlink(missing_ok=True)
+            for template in (paths.CHECKPOINT, paths.REFIT_CHECKPOINT):
+                Path(template.format(number)).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def built(project):
 def test_every_command_is_the_environment_s_own(built, target):
     """Apple's make looks commands up on its own PATH, not on the exported one."""
     decoys = built / "decoys"
-    for name in ("python", "pip", "dvc", "ruff", "uv", "pip-audit", "pytest", "mlflow"):
+    for name in ("python", "pip", "dvc", "mypy", "ruff", "uv", "pip-audit", "pytest", "mlflow"):
         executable(decoys / name, f"echo {name} of another project >&2; exit 1")
     make(built, target, f"PATH={decoys}:{os.environ['PATH']}", "NAME=name")
     called = (built / "called").read_text() if (built / "called").exists() else ""
@@ -89,7 +89,7 @@ def test_help_lists_every_target(built):
 
 
 def test_an_environment_that_is_in_its_place_stays(built):
-    assert "venv" not in make(built, "--dry-run", "lint").replace(".venv/bin/python -m ruff", "")
+    assert "venv" not in make(built, "--dry-run", "lint").replace(".venv/bin/python -m ", "")
 
 
 @pytest.mark.parametrize("how", ["renamed", "copied", "below", "python is gone"])
@@ -105,7 +105,7 @@ def test_an_environment_of_another_place_is_built_anew(built, how):
         shutil.copytree(built, place, symlinks=True, ignore=shutil.ignore_patterns("below"))
     commands = make(place, "--dry-run", "lint").splitlines()
     assert "python3 -m venv --clear .venv" in commands
-    assert commands[-1] == ".venv/bin/python -m ruff format --check"
+    assert commands[-1] == ".venv/bin/python -m mypy"
 
 
 def test_without_git_dvc_is_told(built, monkeypatch):

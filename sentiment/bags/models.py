@@ -72,7 +72,7 @@ def build_bag_of_ngrams(
         seed: Of the order in which the solver takes the reviews.
     """
     steps = {
-        "counts": NgramCounts(tuple(ngram_range), min_df, binary, punctuation, unicode_words),
+        "counts": NgramCounts(ngram_range, min_df, binary, punctuation, unicode_words),
         "naive_bayes": NaiveBayesWeights() if naive_bayes else None,
         "tfidf": TfidfTransformer() if tfidf else None,
         "classifier": _classifier(classifier, C, seed),

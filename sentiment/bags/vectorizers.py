@@ -93,7 +93,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: Iterable[str], y: np.ndarray | None = None) -> csr_matrix:
         """Find the frequent n-grams of `texts` and return their counts, as `transform` does."""
-        self.vocabularies_ = []
+        self.vocabularies_: list[np.ndarray] = []
         counts = self._transform(texts, learn=True)
         if not len(self.vocabularies_[0]):
             raise UserError(

@@ -156,7 +156,8 @@ def find_dialect(path: Path, fetch: Fetch) -> Dialect:
     separators, first_line = [*SEPARATORS], 1
     if said := _SEPARATOR_LINE.fullmatch(next(formats.lines(path, encoding), "")):
         separators, first_line = [said["separator"]], 2
-    found, faults = [], []
+    found: list[Dialect] = []
+    faults: list[FaultError] = []
     for separator, row in _with_wanted(path, encoding, separators, first_line, fetch).items():
         header = tuple(row) if fetch.has_header else None
         for quotes in [fetch.quotes] if fetch.quotes else QUOTES:
@@ -189,11 +190,11 @@ def _with_wanted(
     }
     widest = max(rows.values(), key=len)
     if not fetch.has_header:
-        last = max(fetch.columns.values())
+        last = max(fetch.column_numbers)
         if len(widest) < last:
             raise UserError(f"{path} has no column {last}: its first row is {widest}")
         return {separator: row for separator, row in rows.items() if len(row) >= last}
-    wanted = {canonical(column) for column in fetch.columns.values()}
+    wanted = {*map(canonical, fetch.column_names)}
     named = {sep: row for sep, row in rows.items() if wanted <= {*map(canonical, row)}}
     try:
         check_columns(next(iter(named.values()), widest), fetch)
@@ -218,7 +219,9 @@ def _check(path: Path, dialect: Dialect, width: int, fetch: Fetch) -> None:
             swallowed rows, or if it is quotes that enclose texts which are taken for plain ones.
     """
     text, label, *_ = places(dialect, fetch)
-    labels, swallowed, rows, enclosed = set(), {}, 0, 0
+    labels: set[str] = set()
+    swallowed: dict[frozenset[str], tuple[int, int]] = {}
+    rows, enclosed = 0, 0
     for record in records(path, dialect):
         if len(record.fields) != width:
             of = "the header" if dialect.header else "the first row"
@@ -246,6 +249,6 @@ def _check(path: Path, dialect: Dialect, width: int, fetch: Fetch) -> None:
 def places(dialect: Dialect, fetch: Fetch) -> list[int]:
     """Return the place of each wanted column in a row, from 0."""
     if not dialect.header:
-        return [column - 1 for column in fetch.columns.values()]
+        return [number - 1 for number in fetch.column_numbers]
     names = [canonical(name) for name in dialect.header]
-    return [names.index(canonical(column)) for column in fetch.columns.values()]
+    return [names.index(canonical(name)) for name in fetch.column_names]

@@ -101,7 +101,7 @@ def _download(name: str, url: str) -> Path:
     return Path(cache.fetch(name, downloader=downloader))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     while error.__context__ and not isinstance(error, requests.HTTPError):
         error = error.__context__
     return str(error).strip() or type(error).__name__

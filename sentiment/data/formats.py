@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from sentiment.errors import UserError
 from sentiment.params import Fetch
@@ -124,7 +124,7 @@ def printable(path: Path) -> str:
     return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """Open a file; one that gzip packed is unpacked as it is read."""
     return gzip.open(path) if _is_packed(path) else path.open("rb")
 
@@ -247,7 +247,9 @@ def unicode_by_head(head: bytes) -> str | None:
         if head.startswith(mark):
             return name
     zeros = [byte == 0 for byte in head[:4]]
-    return {(False, True) * 2: "utf-16-le", (True, False) * 2: "utf-16-be"}.get((*zeros,))
+    if zeros == [False, True] * 2:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False] * 2 else None
 
 
 def find_encoding(path: Path, other: str | None) -> str:

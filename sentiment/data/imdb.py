@@ -32,8 +32,8 @@ CONTENTS = {
 WORD_INDEX_DIGEST = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"
 
 _MEMBERS = {
-    "labelled": re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d{1,6}_(\d{1,2}))\.txt", re.ASCII),
-    "unlabelled": re.compile(r"aclImdb/(train)/(unsup)/(\d{1,6}_(0))\.txt", re.ASCII),
+    "labelled": re.compile(r"aclImdb/(train|test)/(pos|neg)/\d{1,6}_\d{1,2}\.txt", re.ASCII),
+    "unlabelled": re.compile(r"aclImdb/train/unsup/\d{1,6}_0\.txt", re.ASCII),
 }
 _LABELS = {"neg": 0, "pos": 1, "unsup": NO_LABEL}
 _LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
@@ -100,15 +100,17 @@ def _members(path: Path | str, names: list[re.Pattern]) -> Iterator[tuple[str, b
     seen = set()
     with _Bounded(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
         for member in archive:
-            archive.members = []  # or the archive keeps each that it has passed
+            # Or the archive keeps each that it has passed; typeshed does not know the attribute.
+            archive.members = []  # type: ignore[attr-defined]
             unpacked.allow(member.offset_data + member.size)
-            if not (member.isreg() and any(name.fullmatch(member.name) for name in names)):
+            wanted = member.isreg() and any(name.fullmatch(member.name) for name in names)
+            if not (wanted and (file := archive.extractfile(member))):
                 continue
             if member.name in seen or member.size > _LARGEST_REVIEW:
                 fault = "is there twice" if member.name in seen else f"has {member.size:,} bytes"
                 raise UserError(f"{path}: the member {member.name} {fault}: refused")
             seen.add(member.name)
-            yield member.name, archive.extractfile(member).read()
+            yield member.name, file.read()
 
 
 class _Bounded(gzip.GzipFile):
@@ -127,7 +129,7 @@ class _Bounded(gzip.GzipFile):
             raise UserError(f"{self.name} unpacks to over {_LARGEST_ARCHIVE:,} bytes: refused")
         self._allowed = end + _LARGEST_HEADER
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         """Return the next `size` bytes."""
         if self.tell() > self._allowed:
             raise UserError(f"{self.name} has a header of over {_LARGEST_HEADER:,} bytes: refused")
@@ -168,12 +170,13 @@ def in_keras_order(reviews: dict[str, bytes]) -> pd.DataFrame:
 
 
 def _row(kind: str, name: str, content: bytes) -> tuple[str, int, int, str, str]:
-    split, polarity, identity, rating = _MEMBERS[kind].fullmatch(name).groups()
+    identity = name.removeprefix("aclImdb/").removesuffix(".txt")
+    split, polarity, file = identity.split("/")
     return (
         split if kind == "labelled" else kind,
         _LABELS[polarity],
-        int(rating),
-        f"{split}/{polarity}/{identity}",
+        int(file.partition("_")[2]),
+        identity,
         content.decode(),
     )
 

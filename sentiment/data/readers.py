@@ -121,7 +121,7 @@ def _parquet(path: Path, fetch: Fetch) -> Iterator[tuple[int, Values]]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     of = {canonical(name): name for name in names}
-    columns = [of[canonical(column)] for column in fetch.columns.values()]
+    columns = [of[canonical(name)] for name in fetch.column_names]
     number = 0
     for batch in streams.parquet_batches(path, streams.ROW_GROUP, columns):
         for row in zip(*(batch.column(column) for column in columns), strict=True):

@@ -164,8 +164,8 @@ def _rows(
     for number, file in enumerate(files):
         for line, values in tqdm(file, f"reading {file.path.name}", unit=" reviews"):
             try:
-                text, label, test = _review(values, columns)
-                label = _number(label, numbers)
+                text, name, test = _review(values, columns)
+                label = _number(name, numbers)
                 end += texts.write(text.encode())
             except UserError as error:
                 raise UserError(f"{file.path}, {file.unit} {line}: {error}") from None

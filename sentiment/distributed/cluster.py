@@ -7,7 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sentiment.errors import UserError
@@ -39,7 +39,7 @@ def start_ray(cpus: int = 1) -> Iterator[None]:
         import ray
     except ImportError:
         raise UserError("Ray is not installed: run `make ray`") from None
-    options = {
+    options: dict[str, Any] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,
         "runtime_env": {"env_vars": {"NUMBA_NUM_THREADS": str(cpus)}},

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pandas as pd
@@ -13,7 +14,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from tqdm import tqdm
 
-from sentiment.distributed.sweep import OBJECTIVE, Range, Sweep
+from sentiment.distributed.sweep import OBJECTIVE, Range, Search, Sweep
 from sentiment.errors import UserError
 
 FAILURES = 5  # that a trial survives: the loss of its node is one
@@ -54,7 +55,7 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
             tune_config=tune.TuneConfig(
                 trial_name_creator=_number,
                 trial_dirname_creator=_number,
-                **(_search(sweep, seed) if sweep.search else {}),
+                **(_search(sweep.search, seed) if sweep.search else {}),
             ),
             run_config=tune.RunConfig(
                 name=folder.name,
@@ -64,9 +65,10 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
                 verbose=0,
             ),
         )
-    results = tuner.fit()
-    if results.errors:
-        raise UserError(f"{results.num_errors} trials failed; the first: {results.errors[0]}")
+    found = tuner.fit()
+    if found.errors:
+        raise UserError(f"{found.num_errors} trials failed; the first: {found.errors[0]}")
+    results = [found[number] for number in range(len(found))]
     # Tune takes an interrupt for an early end, and the trials that it stopped for terminated.
     if sum((result.metrics or {}).get("done", False) for result in results) < sweep.size:
         raise KeyboardInterrupt
@@ -75,9 +77,9 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
 
 def _space(sweep: Sweep) -> dict[str, object]:
     """Return the candidates of each parameter in Tune's words."""
-    if sweep.grid:
-        return {key: tune.grid_search(list(values)) for key, values in sweep.grid.items()}
-    return {key: _domain(candidates) for key, candidates in sweep.search.space.items()}
+    if sweep.search:
+        return {key: _domain(candidates) for key, candidates in sweep.search.space.items()}
+    return {key: tune.grid_search(list(values)) for key, values in sweep.grid.items()}
 
 
 def _domain(candidates: Range | tuple) -> tune.search.sample.Domain:
@@ -89,18 +91,18 @@ def _domain(candidates: Range | tuple) -> tune.search.sample.Domain:
     return (tune.loguniform if candidates.log else tune.uniform)(low, high)
 
 
-def _search(sweep: Sweep, seed: int) -> dict[str, object]:
+def _search(search: Search, seed: int) -> dict[str, Any]:
     """Return what Tune has to know of a search, beside its space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return {
         "metric": OBJECTIVE,
         "mode": "max",
-        "num_samples": sweep.search.trials,
+        "num_samples": search.trials,
         "search_alg": OptunaSearch(seed=seed),
         "scheduler": ASHAScheduler(
             "epoch",
             max_t=EPOCHS,
-            grace_period=sweep.search.grace,
+            grace_period=search.grace,
             reduction_factor=REDUCTION,
         ),
     }
@@ -138,10 +140,11 @@ def _trial(values: dict[str, object], train: Callable, fixed: dict, folder: Path
 
 
 def _epochs(result: tune.Result) -> pd.DataFrame:
-    reported = result.metrics_dataframe.drop_duplicates("epoch", keep="last")  # of a lost process
+    history = pd.DataFrame(result.metrics_dataframe)
+    reported = history.drop_duplicates("epoch", keep="last")  # of a lost process
     metrics = reported.filter(regex="^metrics/").rename(columns=lambda name: name[8:])
     metrics.insert(0, "epoch", reported["epoch"])
-    for key, value in reversed(result.config.items()):
+    for key, value in reversed((result.config or {}).items()):
         metrics.insert(0, key, pd.Series([value] * len(metrics), metrics.index, dtype=object))
     metrics.insert(0, "trial", int(Path(result.path).name))
     return metrics
@@ -153,7 +156,7 @@ class Watch(tune.Callback):
     def __init__(self, sweep: Sweep, on_epoch: Callable):
         self._sweep, self._on_epoch = sweep, on_epoch
 
-    def setup(self, **info) -> None:
+    def setup(self, *args, **info) -> None:
         """Begin the progress bar; not before, since Tune keeps a copy of this object."""
         self._bar, self._best = tqdm(total=self._sweep.size, unit=" trials"), 0.0
 

@@ -137,7 +137,7 @@ def calibration(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
         positive reviews, NAME_probability, the mean, and NAME_reviews, their number. NaN: the share
         and mean of an empty bin.
     """
-    table = {"bin": (np.arange(BINS) + 0.5) / BINS}
+    table: dict[str, np.ndarray] = {"bin": (np.arange(BINS) + 0.5) / BINS}
     for name, probabilities in models.items():
         bins = _bins(probabilities)
         reviews = np.bincount(bins, minlength=BINS)

@@ -4,6 +4,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,21 +42,16 @@ class Checkpoint(keras.callbacks.Callback):
             variable.assign(value)
         return len(self._history)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Take note of the epoch and replace the file."""
         accuracy = logs.get("val_accuracy", math.inf)  # without validation rows, the last is kept
         if all(accuracy > earlier.get("val_accuracy", 0) for earlier in self._history):
             self._best = self.model.get_weights()
         self._history.append({"epoch": epoch + 1} | logs)
         now = [variable.numpy() for variable in _variables(self.model)]
+        state: dict[str, Any] = {"identity": self._identity, "history": json.dumps(self._history)}
         with files.atomic(self._path) as path:
-            np.savez(
-                path,
-                identity=self._identity,
-                history=json.dumps(self._history),
-                **_pack("best", self._best),
-                **_pack("now", now),
-            )
+            np.savez(path, **state, **_pack("best", self._best), **_pack("now", now))
 
     @property
     def history(self) -> pd.DataFrame:
@@ -84,7 +80,7 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _pack(prefix: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+def _pack(prefix: str, arrays: list[np.ndarray]) -> dict[str, Any]:
     return {f"{prefix}.{number}": array for number, array in enumerate(arrays)}
 
 

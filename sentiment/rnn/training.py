@@ -93,7 +93,7 @@ def share_cores(settings: Train) -> None:
 class ProgressBar(keras.callbacks.ProgbarLogger):
     """Keras's, which would count past the last batch if STEPS_PER_EXECUTION does not divide it."""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Show that so many batches are done."""
         super().on_train_batch_end(min(batch, self.target - 1), logs)
 
