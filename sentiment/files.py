@@ -148,6 +148,10 @@ def renumber(text: str, address: str) -> tuple[str, dict[str, str]]:
 
     Returns:
         The text, and the ordinal of each address.
+
+    Example:
+        >>> renumber("at 0x9f, 0x7a and 0x9f", "0x[0-9a-f]+")
+        ('at 0, 1 and 0', {'0x9f': '0', '0x7a': '1'})
     """
     found = dict.fromkeys(re.findall(address, text))
     ordinals = {old: str(number) for number, old in enumerate(found)}

@@ -185,7 +185,12 @@ def has_negation(text: str) -> bool:
 
 
 def rank_words(texts: Iterable[str], tokenizer: Tokenizer = "keras") -> dict[str, int]:
-    """Return each word's rank by frequency, from 1; words of one frequency in order of the text."""
+    """Return each word's rank by frequency, from 1; words of one frequency in order of the text.
+
+    Example:
+        >>> rank_words(["a good film", "good"])
+        {'good': 1, 'a': 2, 'film': 3}
+    """
     counts = Counter(word for text in texts for word in split_words(text, tokenizer))
     return {word: rank for rank, (word, _) in enumerate(counts.most_common(), start=1)}
 
@@ -218,6 +223,12 @@ class Encoder:
     as `keras.datasets.imdb.load_data` has it. `pad` then brings each sequence to `maxlen` steps.
 
     `tokenizer` is what the word index was made with. Files of earlier versions do not name it.
+
+    Example:
+        >>> word_index = {"film": 1, "good": 2}
+        >>> encoder = Encoder(word_index, 10, 0, 5, padding="pre", truncating="pre")
+        >>> encoder.rows(["A good film."]).tolist()
+        [[0, 0, 1, 5, 4]]
     """
 
     word_index: dict[str, int]
@@ -283,6 +294,10 @@ def pad_sequences(
 
     Returns:
         int32 of shape (reviews, maxlen).
+
+    Example:
+        >>> pad_sequences([[1, 5], [1, 5, 7, 9]], 3, padding="post", truncating="pre").tolist()
+        [[1, 5, 0], [5, 7, 9]]
     """
     rows = np.full((len(sequences), maxlen), PAD, np.int32)
     for row, sequence in zip(rows, sequences, strict=True):

@@ -211,5 +211,11 @@ def predict_with_bag(model: Pipeline, reviews: np.ndarray | Sequence[str]) -> np
     Args:
         model: A fitted baseline.
         reviews: What it was fitted on: rows of token ids, or raw texts.
+
+    Example:
+        >>> rows, labels = np.array([[4, 5], [4, 6]] * 20), np.array([0, 1] * 20)
+        >>> bag = build_bag_of_words(1.0, num_words=7, seed=0).fit(rows, labels)
+        >>> predict_with_bag(bag, np.array([[4, 5], [4, 6]])) > 0.5
+        array([False,  True])
     """
     return model.predict_proba(reviews)[:, 1]

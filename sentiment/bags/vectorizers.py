@@ -27,6 +27,10 @@ class TokenCounts(TransformerMixin, BaseEstimator):
     """Counts of each word in rows of token ids; the order of the words is lost.
 
     PAD, START and OOV are no words and are not counted.
+
+    Example:
+        >>> TokenCounts(num_words=6).transform(np.array([[0, 1, 4, 5, 4]])).toarray().tolist()
+        [[0.0, 0.0, 0.0, 0.0, 2.0, 1.0]]
     """
 
     def __init__(self, num_words: int):
@@ -66,6 +70,14 @@ class NgramCounts(TransformerMixin, BaseEstimator):
             its last token).
         document_frequency_: In how many of the texts each n-gram occurs, of shape (n-grams,).
         texts_: The number of texts.
+
+    Example:
+        >>> counter = NgramCounts(ngram_range=(1, 2))
+        >>> counts = counter.fit_transform(["not good", "good, good"])
+        >>> counter.get_feature_names_out().tolist()
+        ['good', 'not', 'good good', 'not good']
+        >>> counts.toarray().tolist()
+        [[1.0, 1.0, 0.0, 1.0], [2.0, 0.0, 1.0, 0.0]]
     """
 
     def __init__(
@@ -166,6 +178,11 @@ class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Attributes:
         weights_: r, of shape (features,).
+
+    Example:
+        >>> counts, labels = csr_matrix([[2.0, 0.0], [0.0, 2.0]]), np.array([1, 0])
+        >>> NaiveBayesWeights().fit(counts, labels).weights_.round(3).tolist()
+        [1.099, -1.099]
     """
 
     def __init__(self, alpha: float = 1.0):

@@ -49,6 +49,11 @@ def mark_copies(facts: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         facts: Columns split and hash, which is dropped, and any others.
+
+    Example:
+        >>> facts = pd.DataFrame({"split": ["train", "test", "test"], "hash": [7, 7, 8]})
+        >>> mark_copies(facts)["copied"].tolist()
+        [False, True, False]
     """
     in_training = facts["hash"].isin(facts["hash"][facts["split"] == "train"])
     return facts.drop(columns="hash").assign(copied=in_training & (facts["split"] == "test"))

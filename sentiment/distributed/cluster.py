@@ -109,7 +109,11 @@ def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> It
         What comes out, in the order of the jobs; from a cluster, when the whole job is done.
 
     Raises:
-        UserError: as `work` does, or as `connected` does.
+        UserError: as `work` does, or as `start_ray` does.
+
+    Example:
+        >>> [*map_jobs(lambda low, high: iter(range(low, high)), [(0, 2), (5, 6)])]
+        [0, 1, 5]
     """
     if not os.environ.get(ADDRESS):
         for job in jobs:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-THRESHOLD = 0.5  # a review is called positive from this probability on
+THRESHOLD = 0.5  # from this probability on a review is labelled positive
 BINS = 10  # of equal width, for calibration
-GRID = np.linspace(0, 1, 201)  # where curves are read off
+GRID = np.linspace(0, 1, 201)  # the abscissae of curves
 
 
 def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
@@ -19,6 +19,11 @@ def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     Returns:
         accuracy, roc_auc, log_loss (nats a review), expected_calibration_error (as `calibration`
         bins them; Naeini et al., AAAI 2015) and the four counts of the confusion matrix.
+
+    Example:
+        >>> found = scores(np.array([0, 0, 1, 1]), np.array([0.2, 0.6, 0.7, 0.9]))
+        >>> found["accuracy"], found["roc_auc"], found["confusion"]["false_positives"]
+        (0.75, 1.0, 1)
     """
     predicted = probabilities >= THRESHOLD
     tn, fp, fn, tp = metrics.confusion_matrix(labels, predicted, labels=[0, 1]).ravel().tolist()
@@ -55,6 +60,10 @@ def correct(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     Args:
         predictions: label (0 or 1), and a column of probabilities for each model.
         models: The models' columns.
+
+    Example:
+        >>> correct(pd.DataFrame({"label": [0, 1], "rnn": [0.7, 0.9]}), ["rnn"])["rnn"].tolist()
+        [False, True]
     """
     return (predictions[models] >= THRESHOLD).eq(predictions["label"] == 1, axis=0)
 
@@ -67,6 +76,11 @@ def spread(accuracies: dict[int, float]) -> dict:
 
     Returns:
         mean, standard_deviation (of a seed, estimated from these), least, most, and by_seed.
+
+    Example:
+        >>> found = spread({42: 0.5, 43: 1.0})
+        >>> found["mean"], round(found["standard_deviation"], 3)
+        (0.75, 0.354)
     """
     values = [*accuracies.values()]
     return {
@@ -111,7 +125,17 @@ def _calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def roc(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
-    """Return each model's true positive rate over a grid of false positive rates."""
+    """Return each model's true positive rate over a grid of false positive rates.
+
+    Args:
+        labels: 0 or 1, of shape (reviews,).
+        models: A column of probabilities for each model.
+
+    Example:
+        >>> curve = roc(np.array([0, 1, 1]), pd.DataFrame({"rnn": [0.2, 0.1, 0.9]}))
+        >>> curve["rnn"].iloc[[0, -1]].tolist()
+        [0.5, 1.0]
+    """
     table = {"false_positive_rate": GRID}
     for name, probabilities in models.items():
         false_positive, true_positive, _ = metrics.roc_curve(labels, probabilities)
@@ -120,7 +144,17 @@ def roc(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
 
 
 def precision_recall(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
-    """Return each model's precision over a grid of recalls: of equal recalls, the best."""
+    """Return each model's precision over a grid of recalls: of equal recalls, the best.
+
+    Args:
+        labels: 0 or 1, of shape (reviews,).
+        models: A column of probabilities for each model.
+
+    Example:
+        >>> curve = precision_recall(np.array([0, 1, 1]), pd.DataFrame({"rnn": [0.2, 0.1, 0.9]}))
+        >>> curve["rnn"].iloc[[0, -1]].round(3).tolist()
+        [1.0, 0.667]
+    """
     table = {"recall": GRID}
     for name, probabilities in models.items():
         precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
@@ -130,12 +164,23 @@ def precision_recall(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(labels: np.ndarray, models: pd.DataFrame) -> pd.DataFrame:
-    """Return what the expected calibration error is made of, by bin of a model's probability.
+    """Return the share of positive reviews and the mean probability, by bin of the probability.
+
+    The expected calibration error is their mean distance, weighted by reviews.
+
+    Args:
+        labels: 0 or 1, of shape (reviews,).
+        models: A column of probabilities for each model.
 
     Returns:
         A row for each of BINS bins: bin, its middle, and for each model NAME the share of
         positive reviews, NAME_probability, the mean, and NAME_reviews, their number. NaN: the share
         and mean of an empty bin.
+
+    Example:
+        >>> table = calibration(np.array([0, 1]), pd.DataFrame({"rnn": [0.91, 0.99]}))
+        >>> table[["rnn", "rnn_probability", "rnn_reviews"]].iloc[-1].round(2).tolist()
+        [0.5, 0.95, 2.0]
     """
     table: dict[str, np.ndarray] = {"bin": (np.arange(BINS) + 0.5) / BINS}
     for name, probabilities in models.items():

@@ -1,16 +1,16 @@
-"""Whether two models differ on the same reviews, by how much, and how sure that is."""
+"""Paired comparison of two models on the same reviews: the difference, its interval, a p-value."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom, norm
 
-ALPHA = 0.05  # intervals cover 95%; a smaller p says that a difference is more than chance
+ALPHA = 0.05  # of the tests; intervals cover 1 - ALPHA
 RESAMPLES = 10_000
 
 
 class Pairs(NamedTuple):
-    """Numbers of reviews by which of two models is right: all that paired tests need."""
+    """Numbers of reviews on which both models, one or neither is right: all that the tests need."""
 
     both: int
     first: int
@@ -24,16 +24,24 @@ def count_pairs(first: np.ndarray, second: np.ndarray) -> Pairs:
     Args:
         first: Whether the first model is right, bool of shape (reviews,).
         second: The same of the second.
+
+    Example:
+        >>> count_pairs(np.array([True, True, False]), np.array([True, False, False]))
+        Pairs(both=1, first=1, second=0, neither=1)
     """
     cells = (first & second, first & ~second, ~first & second, ~first & ~second)
     return Pairs(*(int(cell.sum()) for cell in cells))
 
 
 def mcnemar(pairs: Pairs) -> float:
-    """Return the two-sided mid-p of McNemar's exact test that both models are as often right.
+    """Return the two-sided mid-p of McNemar's exact test that both models are equally accurate.
 
-    Where only one of them is right, each is then as likely to be that one. Mid-p: Fagerland,
+    If they are, either is equally likely to be the right one where only one is. Mid-p: Fagerland,
     Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013.
+
+    Example:
+        >>> round(mcnemar(Pairs(both=80, first=10, second=2, neither=8)), 4)
+        0.0225
     """
     fewer, trials = min(pairs.first, pairs.second), pairs.first + pairs.second
     # Twice P(fewer or less), less P(fewer): as a sum, which no rounding takes below zero.
@@ -45,6 +53,11 @@ def bootstrap_interval(pairs: Pairs, seed: int) -> tuple[float, float]:
 
     Drawing reviews with replacement is drawing the four counts of pairs from a multinomial
     distribution, so the counts are drawn.
+
+    Example:
+        >>> low, high = bootstrap_interval(Pairs(both=80, first=10, second=2, neither=8), seed=0)
+        >>> round(low, 2), round(high, 2)
+        (0.02, 0.15)
     """
     reviews = sum(pairs)
     generator = np.random.default_rng(seed)
@@ -55,7 +68,17 @@ def bootstrap_interval(pairs: Pairs, seed: int) -> tuple[float, float]:
 
 
 def wilson_interval(right: int, reviews: int) -> tuple[float, float]:
-    """Return Wilson's score interval for a share: JASA 22:209-212, 1927."""
+    """Return Wilson's score interval for a share: JASA 22:209-212, 1927.
+
+    Args:
+        right: How many of the reviews count.
+        reviews: How many there are.
+
+    Example:
+        >>> low, high = wilson_interval(85, 100)
+        >>> round(low, 3), round(high, 3)
+        (0.767, 0.907)
+    """
     z = norm.ppf(1 - ALPHA / 2)
     share, penalty = right / reviews, z**2 / reviews
     centre = share + penalty / 2
@@ -88,7 +111,7 @@ def compare(first: np.ndarray, second: np.ndarray, seed: int) -> dict[str, objec
 
 
 def is_significant(compared: dict) -> bool:
-    """Return whether a difference, as `compare` returns it, is more than chance would give."""
+    """Return whether a difference, as `compare` returns it, is significant at the level ALPHA."""
     return compared["mcnemar_mid_p"] < ALPHA
 
 
@@ -97,17 +120,17 @@ def bootstrap_interval_over_seeds(
 ) -> tuple[float, float]:
     """Return a percentile interval for the first model's mean accuracy less the second's.
 
-    Draws reviews with replacement, and apart from them the seeds of either model: every seed
-    answers the same reviews, so the two are crossed (Owen and Eckles, "Bootstrapping data arrays
+    Draws reviews with replacement and, independently, the seeds of either model: every seed is
+    tested on the same reviews, so the two are crossed (Owen and Eckles, "Bootstrapping data arrays
     of arbitrary order", Annals of Applied Statistics 6:895-927, 2012: if anything too wide). Of n
-    seeds n - 1 are drawn: the variance of a mean of n drawn of n would be (n - 1) / n of the true.
+    seeds n - 1 are drawn: with n, the variance of the mean would be (n - 1) / n of the true one.
 
     Args:
         first: Whether the first model is right, bool of shape (seeds, reviews), two seeds or more.
         second: The same of the second.
         seed: Of the bootstrap.
     """
-    # Reviews on which the same of all networks and bags are right differ in nothing.
+    # Reviews on which the same models are right are interchangeable: they are drawn as counts.
     patterns, counts = np.unique(np.concatenate([first, second]), axis=1, return_counts=True)
     reviews, patterns = counts.sum(), patterns.astype(float)
     generator = np.random.default_rng(seed)

@@ -52,6 +52,11 @@ def accuracy_by(groups: pd.DataFrame, right: pd.DataFrame) -> dict:
 
     Returns:
         Nested by slice, group and model; beside the models, `reviews` is the group's size.
+
+    Example:
+        >>> groups = pd.DataFrame({"negation": pd.Categorical(["with", "with", "without"])})
+        >>> accuracy_by(groups, pd.DataFrame({"rnn": [True, False, True]}))["negation"]["with"]
+        {'rnn': 0.5, 'reviews': 2}
     """
     accuracy = {}
     for name, group in groups.items():

@@ -69,7 +69,12 @@ class Batches(keras.utils.PyDataset):
 
 
 def trim_padding(rows: np.ndarray) -> np.ndarray:
-    """Return rows of token ids without the steps at which all of them are padding."""
+    """Return rows of token ids without the steps at which all of them are padding.
+
+    Example:
+        >>> trim_padding(np.array([[0, 0, 4, 5], [0, 7, 8, 9]])).tolist()
+        [[0, 4, 5], [7, 8, 9]]
+    """
     steps = np.flatnonzero(rows.any(axis=0))
     return rows[:, steps[0] : steps[-1] + 1]
 

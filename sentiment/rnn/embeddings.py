@@ -34,6 +34,10 @@ def cooccurrences(rows: np.ndarray, num_words: int, window: int = WINDOW) -> spa
 
     Raises:
         ValueError: if a token id is not in the vocabulary.
+
+    Example:
+        >>> cooccurrences(np.array([[0, 1, 2, 1]]), num_words=3, window=1).toarray().tolist()
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, 2.0, 0.0]]
     """
     if rows.min() < 0 or rows.max() >= num_words:
         raise ValueError(
@@ -55,6 +59,12 @@ def positive_pmi(counts: sparse.csr_array, smoothing: float = SMOOTHING) -> spar
 
     p_smoothed is proportional to count ** smoothing, which keeps rare contexts from scoring
     high by chance (Levy, Goldberg & Dagan 2015, section 3.2).
+
+    Example:
+        >>> counts = sparse.csr_array([[2.0, 1.0], [1.0, 0.0]])
+        >>> positive_pmi(counts, smoothing=1).toarray().round(2)
+        array([[0.  , 0.29],
+               [0.29, 0.  ]], dtype=float32)
     """
     totals = counts.sum(axis=1, dtype=np.float64)
     smoothed = totals**smoothing
@@ -123,6 +133,11 @@ def log_count_ratios(rows: Iterable[np.ndarray], labels: np.ndarray, num_words: 
 
     Returns:
         float32 of shape (num_words,), of unit standard deviation, with zero for padding.
+
+    Example:
+        >>> rows, labels = np.array([[1, 3], [2, 3]]), np.array([1, 0])
+        >>> log_count_ratios(rows, labels, num_words=4).round(2)
+        array([ 0.  ,  1.41, -1.41,  0.  ], dtype=float32)
     """
     counts = np.ones((2, num_words))
     for row, label in zip(rows, labels, strict=True):
