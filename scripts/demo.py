@@ -16,7 +16,7 @@ def main() -> None:
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
     workspace.copy(Path(), FOLDER, params.recipe("sample"))
-    # The demo's runs stand beside those of the real reviews, in an experiment of their own.
+    # The demo's runs are in the project's MLflow store, in an experiment of their own.
     environment = git.isolated_environment() | {"DVC_ROOT": str(Path.cwd())}
     finished = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=FOLDER, env=environment)
     if finished.returncode:

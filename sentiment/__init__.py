@@ -32,7 +32,7 @@ for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # Ray Tune's boxes
     "RAY_DATA_LOG_LEVEL": "ERROR",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is told of in seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is an error in seconds
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -1,4 +1,4 @@
-"""How a script meets the person at the terminal: clear errors and exit codes."""
+"""Clear errors and exit codes for the person at the terminal."""
 
 import os
 import select
@@ -18,9 +18,9 @@ def run(main: Callable[[], None]) -> None:
     """Run a script's `main` and leave the process with an exit code that tells what happened.
 
     0: done. 1: a `UserError`, or a file that could not be read or written; the message goes to
-    standard error, without a traceback. 130: interrupted from the keyboard. 141: whoever read the
-    output, such as `head`, has had enough; nothing is said. Any other exception is a defect of ours
-    and keeps its traceback.
+    standard error, without a traceback. 130: interrupted from the keyboard. 141: the reader of the
+    output, such as `head`, has closed it; nothing is printed. Any other exception is a defect of
+    ours and keeps its traceback.
     """
     # A character that the terminal cannot show is no reason to fail.
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
@@ -54,7 +54,7 @@ def _output_is_closed() -> bool:
 
 
 def expect_interrupts() -> None:
-    """Have an interrupt outside of `run` too, while modules are imported, end as it does there."""
+    """Make an interrupt while modules are imported, before `run`, end the process as `run` does."""
 
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
@@ -71,7 +71,7 @@ def _leave_interrupted() -> NoReturn:
     sys.stderr.write("\ninterrupted: results of earlier runs are left as they were\n")
     sys.stderr.flush()
     # Not sys.exit: an interrupt that came through exec of a string, as libraries use it, would have
-    # `python -m` end by the signal all the same, which DVC tells of as code -2.
+    # `python -m` end by the signal all the same, which DVC reports as code -2.
     os._exit(130)
 
 

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """Something that the user can mend: what was wrong, where, and what to do."""
+    """A mistake that the user can correct: what is wrong, where, and what to do."""

@@ -1,4 +1,4 @@
-"""Where the project is, and whole files or none: all that a stage writes goes through here."""
+"""The project's root, and atomic writes: every file that a stage writes goes through here."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ def project_root() -> Path:
 
 @contextmanager
 def locked(path: Path | str) -> Iterator[None]:
-    """Wait until no other process is within this block for the same lock file, which stays."""
+    """Hold a lock file within the block, after waiting for other processes; the file stays."""
     with open(path, "a") as file:  # to write, or NFS has no lock of it
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -32,7 +32,7 @@ def locked(path: Path | str) -> Iterator[None]:
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` only when the block succeeds.
 
-    The temporary file lies beside `path` (the same file system, so that the replacement is
+    The temporary file is beside `path` (on the same file system, so that the replacement is
     atomic) and keeps its suffix, from which many writers take the format.
     """
     path = Path(path)
@@ -46,7 +46,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 
 def keep_only(folder: Path | str, names: Iterable[str]) -> None:
-    """Remove all else from a folder: what a run with other parameters left there."""
+    """Remove everything else from a folder: files that a run with other parameters left there."""
     for path in set(Path(folder).iterdir()) - {Path(folder, name) for name in names}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 

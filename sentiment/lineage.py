@@ -44,7 +44,7 @@ class Lineage:
 def recorded(stage: str) -> Lineage:
     """Return the lineage of a stage's files as dvc.lock has it, else as `of_stage` does.
 
-    What a result was made from may have changed since: dvc.lock still says what it was.
+    The inputs may have changed since; dvc.lock records those that the result was made from.
     """
     now = of_stage(stage)
     entry = _yaml("dvc.lock")["stages"].get(stage) if Path("dvc.lock").is_file() else None
@@ -56,9 +56,9 @@ def recorded(stage: str) -> Lineage:
 
 
 def of_stage(stage: str) -> Lineage:
-    """Return the lineage of a stage of dvc.yaml as things stand, while it is at work.
+    """Return the lineage of a stage of dvc.yaml, from the parameters and files as they are now.
 
-    A file that is not there has None for an MD5.
+    The MD5 of a missing file is None.
     """
     entry = _yaml("dvc.yaml")["stages"][stage]
     values = _yaml("params.yaml")
@@ -84,7 +84,7 @@ def _flatten(values: dict, prefix: str = "") -> dict[str, object]:
 
 
 def md5(path: Path | str) -> str:
-    """Return the hexadecimal MD5 by which DVC knows a file, or a folder by its list of files."""
+    """Return DVC's MD5 of a file, or of a folder by its list of files, in hexadecimal."""
     path = Path(path)
     if path.is_dir():
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}

@@ -7,7 +7,7 @@ from sentiment.colours import BLACK, BLUE, GREEN, ORANGE, PINK
 
 
 class Model(NamedTuple):
-    """What everything else has to know of a model.
+    """A model's names, colour, stage and files.
 
     Attributes:
         title: Its name in tables and figures.

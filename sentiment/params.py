@@ -1,4 +1,4 @@
-"""params.yaml as one frozen, validated model: its sections are the stages'."""
+"""params.yaml as one frozen, validated model, with a section for each stage."""
 
 import math
 import reprlib
@@ -22,11 +22,11 @@ from ruamel.yaml.error import YAMLError
 from sentiment.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
-LARGEST = 1_000_000  # bytes; a params.yaml of this size is no params.yaml
+MAX_BYTES = 1_000_000  # of a file; no params.yaml is that large
 
 
 class Section(BaseModel):
-    """What all sections have in common."""
+    """The base of all sections: strict and frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -134,13 +134,13 @@ Candidates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=F
 
 
 class Words(Section):
-    """The plain bag of words, over the network's own words."""
+    """The plain bag of words, over the network's vocabulary."""
 
     C: Candidates
 
 
 class Ngrams(Section):
-    """The strongest bag of words: n-grams of all words, weighted."""
+    """The bag of n-grams: those of all words, weighted."""
 
     ngram_range: Annotated[tuple[int, int], Field(strict=False)]
     min_df: int = Field(ge=1)
@@ -272,10 +272,15 @@ def read(path: Path | str = "params.yaml") -> Params:
 
 
 def changed(settings: Params, values: Mapping[str, object], source: Path | str) -> Params:
-    """Return parameters with other values by dotted key, as `source` has them.
+    """Return parameters with some of their values replaced.
+
+    Args:
+        settings: The parameters.
+        values: The new values, by dotted key.
+        source: The file that the values are from, for errors to name.
 
     Raises:
-        UserError: as `read` does, of the values' source.
+        UserError: as `read` does.
     """
     content = settings.model_dump()
     _set(content, values)
@@ -321,7 +326,7 @@ def recipe(name: str) -> dict[str, object]:
 
 
 def load(path: Path | str) -> Any:
-    """Return what a YAML file holds, read as DVC reads it.
+    """Return the content of a YAML file, read as DVC reads it.
 
     Raises:
         UserError: if it is missing, too large, or not YAML.
@@ -330,8 +335,8 @@ def load(path: Path | str) -> Any:
         text = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path} is not there: run this from the project's root") from None
-    if len(text) > LARGEST:
-        raise UserError(f"{path} has {len(text):,} bytes; at most {LARGEST:,} are read")
+    if len(text) > MAX_BYTES:
+        raise UserError(f"{path} has {len(text):,} bytes; at most {MAX_BYTES:,} are read")
     try:
         return YAML(typ="safe").load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as error:
@@ -339,7 +344,12 @@ def load(path: Path | str) -> Any:
 
 
 def validated(model: type[Model], values: object, source: Path | str) -> Model:
-    """Return what a file holds as a model of its sections.
+    """Return the content of a file as a validated model.
+
+    Args:
+        model: The class of the model.
+        values: The content.
+        source: The file, for errors to name.
 
     Raises:
         UserError: naming the file, each key that is wrong, its value and what is allowed.

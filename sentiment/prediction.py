@@ -1,4 +1,4 @@
-"""From reviews to probabilities, by a saved model."""
+"""The probabilities of a saved model for reviews."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,9 +25,9 @@ def label_names(probabilities: np.ndarray | float) -> np.ndarray:
 def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
     """Return a function from reviews to the probability that each is positive.
 
-    The function takes the reviews as raw texts and as the encoder's rows of token ids, and goes
-    through what the model was fitted on in batches: the other is not touched. Of no reviews it
-    returns no probabilities.
+    The function takes the reviews as raw texts and as the encoder's rows of token ids. It reads
+    only those of the two that the model was fitted on, in batches. Of no reviews it returns no
+    probabilities.
 
     Args:
         model: A saved network (`.keras`) or bag of words (`.skops`).

@@ -50,10 +50,10 @@ _PLAIN = str.maketrans(
 
 
 def decode(content: bytes) -> str:
-    """Return bytes as text: UTF-8, or what a byte order mark says.
+    """Return bytes as text: in UTF-8, or in the encoding that a byte order mark names.
 
     Raises:
-        UnicodeDecodeError: if they are no such text.
+        UnicodeDecodeError: if they are not valid in it.
 
     Example:
         >>> decode("naïve".encode("utf-16"))
@@ -64,14 +64,14 @@ def decode(content: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    r"""Return a text in the one form of those that look the same.
+    r"""Return a text in one form, the same for all texts that look alike.
 
-    Models are asked about texts from keyboards, web pages and files of any system, and trained on
-    users' own reviews from there. Line ends become newlines, other white space and control
-    characters plain spaces, typographic quotes, dashes and ellipses those of ASCII, and letters are
-    composed (NFC). Invisible characters disappear, half surrogate pairs become U+FFFD.
+    Users' own reviews and questions come from keyboards, web pages and files of any system. Line
+    ends become newlines, other white space and control characters plain spaces, typographic quotes,
+    dashes and ellipses those of ASCII, and letters are composed (NFC). Invisible characters
+    disappear, half surrogate pairs become U+FFFD.
 
-    IMDB's reviews are encoded as they are, for their words to be Keras's.
+    IMDB's reviews are not cleaned: their words are to be those of Keras's data set.
 
     Example:
         >>> clean("\ufeffIt\u2019s good\r\nand\xa0short\u2026")

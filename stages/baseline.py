@@ -1,7 +1,8 @@
-"""Fit the bags of words and of n-grams, to have something to beat: `python -m stages.baseline`.
+"""Fit the bags of words and of n-grams, the baselines: `python -m stages.baseline`.
 
-The bag of words has the network's own words and reviews: the like-for-like comparison. The bag of
-n-grams is the strongest that we found; once its C is chosen, it is fitted on all training reviews.
+The bag of words has the network's own vocabulary and reviews: the like-for-like comparison. The bag
+of n-grams is the strongest that we found; once its C is chosen, it is fitted on the validation
+reviews too.
 """
 
 import pandas as pd

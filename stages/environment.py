@@ -1,7 +1,7 @@
-"""Note the versions of what computes the results: `python -m stages.environment`.
+"""Record the versions of the packages that compute results: `python -m stages.environment`.
 
-`requirements.lock` is the only dependency. After a change of it, the other stages run again only
-if a package changed that computes them.
+It depends on `requirements.lock` alone. After a change of that, another stage runs again only if a
+package changed that computes its results.
 """
 
 from sentiment import console, environment, files

@@ -1,7 +1,7 @@
 """Compare the models on the test reviews: `python -m stages.evaluate`.
 
-The only stage that scores models on the test labels. The validation reviews are scored beside them,
-for whoever has to choose between models; here they choose the weight of the blend.
+The only stage that scores models on the test labels. It scores them on the validation reviews too:
+models are chosen by those, and so is the weight of the blend.
 """
 
 import json

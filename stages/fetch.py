@@ -59,7 +59,7 @@ def fetch_own(path: Path, fetch: Fetch) -> tuple[int, dict[str, str]]:
         for name, assumed in reviews.assumed.items():
             print(f"{name}: {assumed}")
         print("labels: {} is negative, {} is positive".format(*map(repr, reviews.labels)))
-        splits, dropped = reviews.divide(fetch.test_size, fetch.seed)
+        splits, dropped = reviews.split(fetch.test_size, fetch.seed)
         reviews.write(path, splits)
         return dropped, reviews.assumed
 

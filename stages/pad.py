@@ -1,4 +1,4 @@
-"""Encode the reviews as rows of token ids, and decide which of them validate.
+"""Encode the reviews as rows of token ids, and choose those for validation.
 
 `python -m stages.pad`; with RAY_ADDRESS set, the nodes of that cluster encode, to the same files.
 """
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def warn_of_unknown_words(encoder: Encoder, split: str) -> None:
-    """Say so if the network would know less than half of the words, by the first of the reviews."""
+    """Print a note if the vocabulary has less than half of the words of a split's first reviews."""
     known = encoder.share_known(islice(splits.texts(split), streams.ROW_GROUP))
     if known < 0.5:
         print(

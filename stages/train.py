@@ -1,7 +1,7 @@
 """Train the recurrent network: `python -m stages.train`.
 
-Keeps the network after the last epoch, as the course does, and after the epoch of the best
-validation accuracy. Interrupted training goes on after its last finished epoch.
+Saves the network after the last epoch, as the course does, and after the epoch of the best
+validation accuracy. Interrupted training resumes after its last complete epoch.
 """
 
 from pathlib import Path

@@ -24,10 +24,10 @@ class Bags(NamedTuple):
     Attributes:
         words: The bag of words, fitted on the training reviews.
         ngrams: The bag of n-grams, fitted on the training and the validation reviews.
-        validation: What the bag of n-grams predicted of the validation reviews before it was fitted
-            on them too, of shape (reviews,).
-        unlabelled: What it then predicted of the unlabelled reviews, of shape (reviews,); empty
-            unless a network may learn from that.
+        validation: The probabilities of the bag of n-grams for the validation reviews, computed
+            before it was fitted on them too, of shape (reviews,).
+        unlabelled: Its probabilities for the unlabelled reviews, of the same moment, of shape
+            (reviews,); empty unless a network can learn from them.
         candidates: The scores of each candidate for C, by model and C.
     """
 
@@ -48,19 +48,20 @@ def fit(settings: Params, seed: int, texts: dict[str, Dataset]) -> Bags:
     """
     build = partial(build_bag_of_words, num_words=settings.pad.num_words, seed=seed)
     rows = (splits.load("train"), splits.load("validation"))
-    words, of_words = choose_regularisation(settings.baseline.words.C, build, *rows)
+    words, words_scores = choose_regularisation(settings.baseline.words.C, build, *rows)
 
     options = settings.baseline.ngrams.model_dump(exclude={"C"})
     options["unicode_words"] = settings.fetch.tokenizer == "unicode"
     build = partial(build_bag_of_ngrams, seed=seed, **options)
-    ngrams, of_ngrams = choose_regularisation(
+    ngrams, ngrams_scores = choose_regularisation(
         settings.baseline.ngrams.C, build, texts["train"], texts["validation"]
     )
     validation = predict_with_bag(ngrams, texts["validation"].x)
     unlabelled = np.empty(0)
     if settings.fetch.unlabelled and seed == settings.baseline.seed:
         unlabelled = predict_with_bag(ngrams, [*splits.texts("unlabelled")])
-    candidates = pd.concat({"bag_of_words": of_words, "bag_of_ngrams": of_ngrams}, names=["model"])
+    scores = {"bag_of_words": words_scores, "bag_of_ngrams": ngrams_scores}
+    candidates = pd.concat(scores, names=["model"])
     return Bags(words, ngrams.fit(*texts["both"]), validation, unlabelled, candidates)
 
 

@@ -21,7 +21,7 @@ from sentiment.data.splits import Dataset
 from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 
-FOLDS = 5  # of the reviews on which the probabilities of an SVM are calibrated
+FOLDS = 5  # of the cross-validation that calibrates the probabilities of an SVM
 TRUSTED = [
     "sentiment.bags.vectorizers.TokenCounts",
     "sentiment.bags.vectorizers.NgramCounts",
@@ -63,7 +63,7 @@ def build_bag_of_ngrams(
         C: Inverse strength of the L2 regularisation.
         ngram_range: The shortest and the longest n-grams, in tokens.
         min_df: In how many reviews an n-gram has to occur.
-        binary: Whether to tell only if an n-gram occurs, not how often.
+        binary: Whether to count only if an n-gram occurs, not how often.
         punctuation: Whether punctuation marks are tokens.
         unicode_words: Whether tokens are those of Unicode, for reviews in any language.
         naive_bayes: Whether to weight n-grams by their log-count ratio.
@@ -91,28 +91,28 @@ def _classifier(name: str, C: float, seed: int) -> BaseEstimator:
 def choose_regularisation(
     candidates: Sequence[float],
     build: Callable[[float], Pipeline],
-    fitted_on: Dataset,
-    chosen_on: Dataset,
+    train: Dataset,
+    validation: Dataset,
 ) -> tuple[Pipeline, pd.DataFrame]:
     """Return the fitted model whose C is best on the validation rows, and each C's scores there.
 
-    The best is that of the lowest log loss, which is less a matter of chance than accuracy.
+    The best has the lowest log loss, which varies less by chance than accuracy.
 
     Args:
         candidates: Values of C; of equals, the first is taken.
         build: Returns the unfitted model of a given C.
-        fitted_on: The rows or texts to fit on.
-        chosen_on: Those to choose C on.
+        train: The rows or texts to fit on.
+        validation: Those to choose C on.
 
     Raises:
         UserError: if there are too few reviews to learn from.
     """
-    _check_labels(fitted_on.y, chosen_on.y, build(candidates[0])[-1])
+    _check_labels(train.y, validation.y, build(candidates[0])[-1])
     features = build(candidates[0])[:-1]
-    X, unseen = features.fit_transform(*fitted_on), features.transform(chosen_on.x)
-    classifiers = {C: build(C)[-1].fit(X, fitted_on.y) for C in candidates}
+    X, X_validation = features.fit_transform(*train), features.transform(validation.x)
+    classifiers = {C: build(C)[-1].fit(X, train.y) for C in candidates}
     scores = pd.DataFrame(
-        [_scores(classifiers[C], unseen, chosen_on.y) for C in candidates],
+        [_scores(classifiers[C], X_validation, validation.y) for C in candidates],
         pd.Index(candidates, name="C"),
     )
     best = classifiers[scores["log_loss"].idxmin()]
@@ -139,15 +139,15 @@ def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str
 
 
 def top_ngrams(model: Pipeline, k: int) -> pd.DataFrame:
-    """Return the `k` n-grams that speak most strongly for each class, the most negative first.
+    """Return the `k` most influential n-grams of each class, the most negative first.
 
     An n-gram's weight is its coefficient times its log-count ratio and inverse document frequency:
-    what one occurrence adds to the log odds, before rows are scaled to unit length. As rare n-grams
-    have large weights and decide little, they are ranked by weight times the standard deviation
-    of their occurrence, sqrt(p (1 - p)) for the share p of reviews.
+    what one occurrence adds to the log-odds, before rows are scaled to unit length. Rare n-grams
+    have large weights and change few predictions. So n-grams are ranked by weight times the
+    standard deviation of their occurrence, sqrt(p (1 - p)) for the share p of reviews.
 
     Returns:
-        Columns `ngram`, `weight` and `reviews` (how many of those fitted on have it), 2 k rows.
+        Columns `ngram`, `weight` and `reviews` (the number of training reviews with it), 2 k rows.
     """
     steps = model.named_steps
     weights = _coefficients(model[-1])
@@ -158,12 +158,12 @@ def top_ngrams(model: Pipeline, k: int) -> pd.DataFrame:
     counts = steps["counts"]
     share = counts.document_frequency_ / counts.texts_
     order = np.argsort(weights * np.sqrt(share * (1 - share)), kind="stable")
-    telling = np.concatenate([order[:k], order[k:][-k:]])
+    top = np.concatenate([order[:k], order[k:][-k:]])
     return pd.DataFrame(
         {
-            "ngram": counts.get_feature_names_out()[telling],
-            "weight": weights[telling],
-            "reviews": counts.document_frequency_[telling],
+            "ngram": counts.get_feature_names_out()[top],
+            "weight": weights[top],
+            "reviews": counts.document_frequency_[top],
         }
     )
 
@@ -175,7 +175,7 @@ def _coefficients(classifier: BaseEstimator) -> np.ndarray:
 
 
 def save_bag(model: Pipeline, path: Path | str) -> None:
-    """Save a fitted baseline with skops, the same bytes for the same model."""
+    """Save a fitted bag with skops, the same bytes for the same model."""
     with files.atomic(path) as temporary:
         skops.io.dump(model, temporary)
         files.normalise_zip(temporary, _renumbered)
@@ -196,12 +196,12 @@ def _renumbered(members: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def load_bag(path: Path | str) -> Pipeline:
-    """Load a saved baseline, refusing any type that a baseline does not hold."""
+    """Load a saved bag, refusing any type that a bag does not contain."""
     return skops.io.load(path, trusted=TRUSTED)
 
 
 def takes_token_ids(model: Pipeline) -> bool:
-    """Return whether a baseline was fitted on rows of token ids rather than on raw texts."""
+    """Return whether a bag was fitted on rows of token ids rather than on raw texts."""
     return isinstance(model[0], TokenCounts)
 
 
@@ -209,7 +209,7 @@ def predict_with_bag(model: Pipeline, reviews: np.ndarray | Sequence[str]) -> np
     """Return the probability that each review is positive: float64 of shape (reviews,).
 
     Args:
-        model: A fitted baseline.
+        model: A fitted bag.
         reviews: What it was fitted on: rows of token ids, or raw texts.
 
     Example:

@@ -1,4 +1,4 @@
-"""The baselines: linear classifiers on bags of words and of n-grams, with scikit-learn."""
+"""Counts of words and of n-grams, and their naive-Bayes weights, as scikit-learn transformers."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from sentiment.text import OOV, split_words, unicode_tokens
 _TOKEN = re.compile(r"[\w']+|[^\w\s]")  # a word, apostrophes included, or one punctuation mark
 _WORD = re.compile(r"[\w']+")
 _LINE_BREAK = "<br />"
-_END = ""  # stands behind the last token of each text, so that no n-gram crosses into the next
+_END = ""  # follows the last token of each text, so that no n-gram crosses into the next
 
 
 class TokenCounts(TransformerMixin, BaseEstimator):
@@ -52,14 +52,14 @@ class TokenCounts(TransformerMixin, BaseEstimator):
 class NgramCounts(TransformerMixin, BaseEstimator):
     """Counts of the n-grams of raw texts, in lower case: scikit-learn's `CountVectorizer`, faster.
 
-    An n-gram is the number of its first n - 1 tokens among the frequent (n - 1)-grams, and the
-    number of its last token. So each length is counted with whole-array operations on integers,
-    and only where the shorter n-gram is frequent, as its extensions cannot be otherwise.
+    An n-gram is stored as two numbers: that of its first n - 1 tokens among the frequent
+    (n - 1)-grams, and that of its last token. So each length is counted with whole-array operations
+    on integers, and only where the shorter n-gram is frequent: elsewhere no longer one can be.
 
     Args:
         ngram_range: The shortest and the longest n-grams, in tokens.
         min_df: In how many texts an n-gram has to occur.
-        binary: Whether to tell only if an n-gram occurs, not how often.
+        binary: Whether to record only if an n-gram occurs, not how often.
         punctuation: Whether each punctuation mark is a token, or none is.
         unicode_words: Whether words and marks are those of Unicode, which finds them in any script,
             rather than runs of letters, digits and apostrophes, and what is between them.
@@ -223,7 +223,7 @@ def _learn(
 
 
 def _find(keys: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
-    """Return the place of each key in the vocabulary, -1 where it has none."""
+    """Return the index of each key in the vocabulary, -1 where it is not in it."""
     # With its own dtype pandas would refuse strings that are not valid Unicode.
     known, keys = (pd.Index(values, dtype=keys.dtype) for values in (vocabulary, keys))
     return known.get_indexer(keys)

@@ -1,8 +1,8 @@
-"""CSV and TSV as people have them: the separator, the quotes and the header are found out.
+"""CSV and TSV of any dialect: the separator, the quotes and the encoding are detected.
 
-Libraries that sniff guess from a part of the file. Here the wanted columns are known, which decides
-the separator, and quotes are taken in the first way in which the whole file is a table. What was
-found is returned, for it to be printed. Files are streamed.
+Libraries that detect a dialect guess from a part of the file. Here the wanted columns are known,
+which decides the separator, and the quoting is the first with which the whole file is a table. The
+dialect is returned, for it to be printed. Files are streamed.
 """
 
 import csv
@@ -21,7 +21,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 # How a quote is written within quotes, from the most usual way. Plain: quotes enclose nothing.
 QUOTES = ("doubled", "escaped", "plain")
 LONGEST_FIELD = 1_000_000  # characters: more are a quote that was never closed
-MANY_LABELS = 100  # different values: more, and a column is none of labels
+MANY_LABELS = 100  # different values: a column of more holds no labels
 
 # The first line of a spreadsheet's export may name the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*', re.IGNORECASE)
@@ -127,18 +127,18 @@ def _double(escaped: re.Match) -> str:
 
 
 def _reason(error: csv.Error) -> str:
-    told = str(error)
-    if "unexpected end of data" in told:
+    message = str(error)
+    if "unexpected end of data" in message:
         return "the quote that opens here is never closed"
-    if "field limit" in told:
+    if "field limit" in message:
         return f"a field of over {LONGEST_FIELD:,} characters: is a quote closed that opens here?"
-    if "expected after" in told:
+    if "expected after" in message:
         return "a quote closes within a field: quotes within quotes have to be doubled"
-    return told
+    return message
 
 
 def find_dialect(path: Path, fetch: Fetch) -> Dialect:
-    """Find out how a file has to be read, by reading all of it.
+    """Detect the dialect of a file, by reading all of it.
 
     The separator is the one by which the file has the wanted columns. Of the ways to write quotes,
     the first is taken by which every row has as many fields as the header and no text runs over
@@ -154,8 +154,8 @@ def find_dialect(path: Path, fetch: Fetch) -> Dialect:
     """
     encoding = formats.find_encoding(path, fetch.encoding)
     separators, first_line = [*SEPARATORS], 1
-    if said := _SEPARATOR_LINE.fullmatch(next(formats.lines(path, encoding), "")):
-        separators, first_line = [said["separator"]], 2
+    if named := _SEPARATOR_LINE.fullmatch(next(formats.lines(path, encoding), "")):
+        separators, first_line = [named["separator"]], 2
     found: list[Dialect] = []
     faults: list[FaultError] = []
     for separator, row in _with_wanted(path, encoding, separators, first_line, fetch).items():
@@ -218,7 +218,7 @@ def _check(path: Path, dialect: Dialect, width: int, fetch: Fetch) -> None:
         FaultError: if a row has another number of fields, if a text that runs over lines has
             swallowed rows, or if it is quotes that enclose texts which are taken for plain ones.
     """
-    text, label, *_ = places(dialect, fetch)
+    text, label, *_ = column_indices(dialect, fetch)
     labels: set[str] = set()
     swallowed: dict[frozenset[str], tuple[int, int]] = {}
     rows, enclosed = 0, 0
@@ -246,8 +246,8 @@ def _check(path: Path, dialect: Dialect, width: int, fetch: Fetch) -> None:
         raise FaultError(0, "most texts are enclosed in quotes")
 
 
-def places(dialect: Dialect, fetch: Fetch) -> list[int]:
-    """Return the place of each wanted column in a row, from 0."""
+def column_indices(dialect: Dialect, fetch: Fetch) -> list[int]:
+    """Return the index of each wanted column in a row, from 0."""
     if not dialect.header:
         return [number - 1 for number in fetch.column_numbers]
     names = [canonical(name) for name in dialect.header]

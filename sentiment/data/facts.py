@@ -1,4 +1,4 @@
-"""What `pad` finds out about each review as it encodes it: length, negation, copies."""
+"""Facts about each review, computed by `pad` as it encodes them: length, negation, copies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def count_splits(path: Path | str) -> dict[str, int]:
 def encode_group(
     path: Path | str, encoder: Encoder, group: int
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Yield what is known of the reviews of a row group, and their token ids.
+    """Yield the facts about the reviews of a row group, and their token ids.
 
     Args:
         path: A Parquet file of reviews.

@@ -149,7 +149,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
                     raise FaultError(number, f"a line of over {LONGEST_LINE:,} characters")
                 yield line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError as error:
-            if "\n".encode(encoding) == b"\n":  # or lines cannot be told before they are decoded
+            if "\n".encode(encoding) == b"\n":  # else bytes have no lines before they are decoded
                 number = next((n for n, _ in _undecodable(path, encoding)), number + 1) - 1
             raise FaultError(
                 number + 1, f"it is not in {encoding_name(encoding)}: {error}"
@@ -281,20 +281,20 @@ def find_encoding(path: Path, other: str | None) -> str:
 
 
 def _not_unicode(path: Path) -> str:
-    """Return what to say of a file that is not UTF-8, by the first line that is not."""
+    """Return the error for a file that is not UTF-8, with its first line that is not."""
     from charset_normalizer import from_bytes  # which costs a tenth of a second
 
     faulty = _undecodable(path, "utf-8")
     number, line = next(faulty)
     guess = from_bytes(b"".join([line, *(line for _, line in islice(faulty, 500))])).best()
-    told = f"{path}, line {number} is not UTF-8: save the file in that encoding"
+    fault = f"{path}, line {number} is not UTF-8: save the file in that encoding"
     if guess is None:
-        return f"{told}, or set fetch.encoding to its own"
+        return f"{fault}, or set fetch.encoding to its own"
     # Where both read the same, the encoding that most such files have.
     names = ("cp1252", guess.encoding)
     common, guessed = (line.decode(name, "replace").strip() for name in names)
     return (
-        f"{told}, or set fetch.encoding to its own. That may be {names[common != guessed]}, in "
+        f"{fault}, or set fetch.encoding to its own. That may be {names[common != guessed]}, in "
         f"which the line is {guessed[:200]!r}"
     )
 

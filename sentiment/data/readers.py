@@ -46,7 +46,7 @@ class ReviewFile:
 
 
 def open_reviews(path: Path, fetch: Fetch) -> ReviewFile:
-    """Find out how a file has to be read.
+    """Detect the format of a file of reviews, and open it.
 
     Raises:
         UserError: if it cannot be: what it is, and what to do.
@@ -65,26 +65,27 @@ def open_reviews(path: Path, fetch: Fetch) -> ReviewFile:
 
 @contextmanager
 def readable(path: Path, unit: str) -> Iterator[None]:
-    """Have what is wrong with a file within the block told with the file, the line and what to do.
+    """Turn what is wrong with a file, within the block, into errors for the user.
 
     Raises:
-        UserError: if something is.
+        UserError: with the file, the line and what to do.
     """
     try:
         yield
     except FaultError as fault:
         raise UserError(f"{path}, {unit} {fault.line}: {fault}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException) as error:
-        told = f"{path} is damaged, or was cut short: replace it with a good copy ({error})"
-        raise UserError(told) from None
+        raise UserError(
+            f"{path} is damaged, or was cut short: replace it with a good copy ({error})"
+        ) from None
 
 
 def _delimited(
     path: Path, dialect: delimited.Dialect, fetch: Fetch
 ) -> Iterator[tuple[int, Values]]:
-    places = delimited.places(dialect, fetch)
+    indices = delimited.column_indices(dialect, fetch)
     for record in delimited.records(path, dialect):
-        yield record.line, [record.fields[place] for place in places]
+        yield record.line, [record.fields[index] for index in indices]
 
 
 def _jsonl(path: Path, encoding: str, fetch: Fetch) -> Iterator[tuple[int, Values]]:

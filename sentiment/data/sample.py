@@ -1,8 +1,9 @@
 """A built-in sample: reviews from a small grammar, half of which only word order tells apart.
 
-Plain reviews praise or pan in every clause, and are rated 10 or 1. The others hold one word of
-praise and one of blame, joined by a contrast, a negation or a reversal, and are rated 7 or 4: each
-construction gives the same bag of words to both labels, so counting words is no better than chance.
+Plain reviews are positive, or negative, in every clause, and are rated 10 or 1. The others have one
+positive and one negative word, joined by a contrast, a negation or a reversal, and are rated 7 or
+4. Each construction gives the same bag of words to both labels: counting words is no better than
+chance.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 SPLITS = {"train": 6000, "test": 3000}
 
-_PRAISE = [
+_POSITIVE = [
     "brilliant",
     "charming",
     "clever",
@@ -22,7 +23,7 @@ _PRAISE = [
     "vivid",
     "witty",
 ]
-_BLAME = [
+_NEGATIVE = [
     "boring",
     "clumsy",
     "dreadful",
@@ -54,14 +55,14 @@ _OPENINGS = [
     "It runs for two hours.",
 ]
 
-# {said} decides the label, {unsaid} is taken back; {a} and {b} are two different subjects.
+# {meant} decides the label, {denied} is of the other label; {a} and {b} are different subjects.
 _WORD_ORDER = [
-    "The {a} was {unsaid}, but the {b} was {said}.",
-    "The {a} was {said}, although the {b} was {unsaid}.",
-    "It was {said}, not {unsaid}.",
-    "It was not {unsaid}, it was {said}.",
-    "At first I found it {unsaid}, then I found it {said}.",
-    "I found it {said} where I expected it to be {unsaid}.",
+    "The {a} was {denied}, but the {b} was {meant}.",
+    "The {a} was {meant}, although the {b} was {denied}.",
+    "It was {meant}, not {denied}.",
+    "It was not {denied}, it was {meant}.",
+    "At first I found it {denied}, then I found it {meant}.",
+    "I found it {meant} where I expected it to be {denied}.",
 ]
 _PLAIN = ["The {a} was {first} and the {b} was {second}.", "It was {first}, {second} even."]
 
@@ -94,14 +95,14 @@ def reviews(seed: int) -> pd.DataFrame:
 
 
 def _plain(label: int, generator: np.random.Generator) -> str:
-    first, second = generator.choice(_PRAISE if label else _BLAME, 2, replace=False)
+    first, second = generator.choice(_POSITIVE if label else _NEGATIVE, 2, replace=False)
     return _compose(_PLAIN, generator, first=first, second=second)
 
 
 def _word_order(label: int, generator: np.random.Generator) -> str:
-    praise, blame = generator.choice(_PRAISE), generator.choice(_BLAME)
-    said, unsaid = (praise, blame) if label else (blame, praise)
-    return _compose(_WORD_ORDER, generator, said=said, unsaid=unsaid)
+    positive, negative = generator.choice(_POSITIVE), generator.choice(_NEGATIVE)
+    meant, denied = (positive, negative) if label else (negative, positive)
+    return _compose(_WORD_ORDER, generator, meant=meant, denied=denied)
 
 
 def _compose(templates: list[str], generator: np.random.Generator, **words: str) -> str:

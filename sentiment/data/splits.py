@@ -1,7 +1,7 @@
 """Which reviews are for training, validation and test: decided once, by `pad`, and read by all.
 
 `data/padded/reviews.parquet` has a row for each review, in the order of `data/raw/reviews.parquet`,
-with its split and whatever else was found out about it (`FACTS`). The arrays of token ids beside it
+with its split and other facts about it (`paths.FACTS`). The arrays of token ids beside it
 are those of the course: `x_train.npy` holds the reviews of training and of validation.
 """
 
@@ -66,7 +66,7 @@ def assign_validation(split: pd.Series, validation_split: float) -> pd.Series:
 
 
 def facts(*splits: str) -> pd.DataFrame:
-    """Return what is known of each review of some splits, in the order of the reviews.
+    """Return the facts about each review of some splits, in the order of the reviews.
 
     Returns:
         Columns id, split, label (1: positive), steps (tokens before the review is cut), negated,
@@ -77,7 +77,7 @@ def facts(*splits: str) -> pd.DataFrame:
 
 
 def load(*splits: str) -> Dataset:
-    """Return the token ids and labels of some splits, mapped from disk as far as possible.
+    """Return the token ids and labels of some splits, memory-mapped where they are one block.
 
     Args:
         splits: `train` and `validation`, or either, or `test`.
@@ -85,15 +85,15 @@ def load(*splits: str) -> Dataset:
     array, held = _array(splits)
     split = pd.read_parquet(paths.FACTS, columns=["split"])["split"]
     rows = np.flatnonzero(split[split.isin(held)].isin(splits))
-    return Dataset(*(_take(_map(f"{name}_{array}"), rows) for name in "xy"))
+    return Dataset(*(_take(_memory_map(f"{name}_{array}"), rows) for name in "xy"))
 
 
 def load_unlabelled() -> np.ndarray:
-    """Return the token ids of the unlabelled reviews, of shape (reviews, steps), mapped from disk.
+    """Return the token ids of the unlabelled reviews, of shape (reviews, steps), memory-mapped.
 
     There may be none.
     """
-    return _map("x_unlabelled")
+    return _memory_map("x_unlabelled")
 
 
 def texts(*splits: str) -> Iterator[str]:
@@ -141,11 +141,11 @@ def _array(splits: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return next((array, held) for array, held in ARRAYS.items() if {*splits} <= {*held})
 
 
-def _map(name: str) -> np.ndarray:
+def _memory_map(name: str) -> np.ndarray:
     return np.load(Path(paths.PADDED, f"{name}.npy"), mmap_mode="r", allow_pickle=False)
 
 
 def _take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return rows of a mapped array; neighbours stay on disk."""
+    """Return rows of a memory-mapped array; consecutive rows stay on disk."""
     first, last = rows[0], rows[-1]
     return array[first : last + 1] if last - first + 1 == len(rows) else array[rows]

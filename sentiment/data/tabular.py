@@ -1,7 +1,7 @@
 """Reviews of one's own: CSV, TSV, JSON Lines or Parquet, checked, and divided into splits.
 
 They are read once, as a stream: texts go to a scratch file and from there, in a shuffled order, to
-Parquet. What stays in memory is a few bytes for each review.
+Parquet. Memory holds a few bytes for each review.
 """
 
 import os
@@ -25,7 +25,7 @@ from sentiment.params import Fetch
 from sentiment.text import clean
 
 SPLITS = ("train", "test")
-GUESSED = (  # labels of which it is plain which one is positive: the second
+KNOWN_LABELS = (  # pairs of which the second is positive, without being asked
     ("0", "1"),
     ("0.0", "1.0"),
     ("0,0", "1,0"),
@@ -35,7 +35,7 @@ GUESSED = (  # labels of which it is plain which one is positive: the second
     ("negative", "positive"),
     ("false", "true"),
 )
-LEAST = 10  # reviews of each label in each split
+MIN_PER_LABEL = 10  # reviews of each label in each split
 ROW = np.dtype("int32, int64, int8, bool, uint64, int64")
 ROW.names = ("file", "line", "label", "test", "digest", "end")
 SCHEMA = pa.schema(
@@ -64,11 +64,11 @@ class Corpus:
     has_splits: bool
     assumed: dict[str, str]
 
-    def divide(self, test_size: float, seed: int) -> tuple[dict[str, np.ndarray], int]:
+    def split(self, test_size: float, seed: int) -> tuple[dict[str, np.ndarray], int]:
         """Return the numbers of each split's reviews, and how many were dropped from training.
 
-        Any stretch of a split has both labels in the split's own shares, so that its last rows may
-        serve for validation. What is dropped has the very text of a test review.
+        Any stretch of a split has both labels in the split's own shares, so that the last training
+        reviews can be those of validation. Dropped reviews have the same text as a test review.
 
         Args:
             test_size: The share of the reviews of each label, if the files have no splits.
@@ -88,10 +88,10 @@ class Corpus:
             rows = np.flatnonzero(chosen)
             splits[split] = rows[np.argsort(_spread(labels[rows], generator), kind="stable")]
             for number, label in enumerate(self.labels):
-                if (found := int(np.count_nonzero(labels[rows] == number))) < LEAST:
+                if (found := int(np.count_nonzero(labels[rows] == number))) < MIN_PER_LABEL:
                     raise UserError(
                         f"the {split} split has {found} reviews labelled {label!r}: at least "
-                        f"{LEAST} are needed. Add some, or change fetch.test_size or "
+                        f"{MIN_PER_LABEL} are needed. Add some, or change fetch.test_size or "
                         "fetch.split_column."
                     )
         return splits, int(dropped.sum())
@@ -123,12 +123,12 @@ class Corpus:
 
 
 def _spread(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return a place from 0 to 1 for each review: by chance, and evenly spaced for each label."""
-    places = np.empty(len(labels))
+    """Return a random position from 0 to 1 for each review, evenly spaced within each label."""
+    positions = np.empty(len(labels))
     for label in (0, 1):
         rows = np.flatnonzero(labels == label)
-        places[rows] = (generator.permutation(len(rows)) + 0.5) / len(rows)
-    return places
+        positions[rows] = (generator.permutation(len(rows)) + 0.5) / len(rows)
+    return positions
 
 
 @contextmanager
@@ -206,13 +206,13 @@ def _negative_first(labels: list[str], positive: object) -> list[str]:
     """Return the two labels in the order of their meaning.
 
     Raises:
-        UserError: if there are not two, or if it is not plain which is positive.
+        UserError: if there are not two, or if it is not known which is positive.
     """
     if len(labels) < 2:
         raise UserError(f"the reviews have {len(labels)} labels, {labels}: two are needed")
     found = " and ".join(map(repr, labels))
     if positive is None:
-        known = next((pair for pair in GUESSED if set(pair) == set(labels)), None)
+        known = next((pair for pair in KNOWN_LABELS if set(pair) == set(labels)), None)
         if known is None:
             raise UserError(f"which of {found} is positive? Set fetch.positive_label to it.")
         return list(known)

@@ -23,7 +23,7 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: Ray keeps to loopback, on a
 
 @contextmanager
 def start_ray(cpus: int = 1) -> Iterator[None]:
-    """Have Ray at hand within the block, on this machine unless RAY_ADDRESS names a cluster.
+    """Start Ray for the block, on this machine unless RAY_ADDRESS names a cluster.
 
     Args:
         cpus: Threads of the recurrence in each process.
@@ -97,16 +97,16 @@ def _check_reachable(address: str) -> None:
 
 
 def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> Iterator[Result]:
-    """Do jobs: one after the other here, or on the cluster that RAY_ADDRESS names, with Ray Data.
+    """Run jobs: one after another here, or on the cluster that RAY_ADDRESS names, with Ray Data.
 
-    A job that is lost with its node is done again on another.
+    A job that is lost with its node is run again on another.
 
     Args:
-        work: Does a job, given what its tuple holds, and yields what comes out.
-        jobs: Each to be done by itself.
+        work: Runs a job, given the arguments in its tuple, and yields results.
+        jobs: The arguments of each job; jobs are independent.
 
     Yields:
-        What comes out, in the order of the jobs; from a cluster, when the whole job is done.
+        The results, in the order of the jobs; from a cluster, when the whole job is complete.
 
     Raises:
         UserError: as `work` does, or as `start_ray` does.
@@ -136,4 +136,4 @@ def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> It
         for row in numbers.map(on_node).iter_rows():
             if row["refusal"]:
                 raise UserError(row["refusal"])
-            yield from pickle.loads(row["done"])  # noqa: S301 - as Ray itself has it from its nodes
+            yield from pickle.loads(row["done"])  # noqa: S301 - Ray's own format

@@ -21,8 +21,8 @@ ADDED = [pa.field("label", pa.string()), pa.field("probability", pa.float64())]
 def score_folder(source: Path, target: Path, column: str, model: Path, encoder: Path) -> int:
     """Score all Parquet files below a folder: here, or on the cluster that RAY_ADDRESS names.
 
-    Each file has its counterpart of the same name, with the same rows in the same order, whoever
-    scores it. The new folder appears when all is done.
+    Each file gets a counterpart of the same name, with the same rows in the same order. The new
+    folder appears when all files are complete.
 
     Args:
         source: The folder to read.

@@ -53,7 +53,7 @@ class Search(Section):
 
 
 class Sweep(Section):
-    """A file of sweeps/: a grid, of which all combinations are trained to the end, or a search."""
+    """A file of sweeps/: a grid, whose combinations are all trained to the end, or a search."""
 
     fixed: dict[str, object] = Field({})  # other values than those of params.yaml, for all trials
     grid: dict[str, Values] = Field({})

@@ -17,21 +17,20 @@ from tqdm import tqdm
 from sentiment.distributed.sweep import OBJECTIVE, Range, Search, Sweep
 from sentiment.errors import UserError
 
-FAILURES = 5  # that a trial survives: the loss of its node is one
-EPOCHS = 10_000  # as many as a trial may have
-REDUCTION = 3  # of the trials at an epoch where ASHA compares them, one goes on
+FAILURES = 5  # of a trial, such as the loss of its node, before the sweep fails
+MAX_EPOCHS = 10_000  # of a trial, as params.Train allows
+REDUCTION = 3  # ASHA lets one trial in so many continue, at each epoch where it compares them
 
 
 def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: int) -> pd.DataFrame:
-    """Run the trials of a sweep, or what is left of them, and return all their epochs.
+    """Run the trials of a sweep, or those that are not complete yet, and return all their epochs.
 
     Args:
         sweep: What to try.
-        train: Trains on some node, with a trial's values by dotted key, the `training.Checkpoint`
-            to go on from, and a function to call with the number of each epoch, from 0, and its
-            metrics.
-        folder: Where the state is kept, for a run that goes on after this one was ended: absolute,
-            and the same on all nodes.
+        train: Trains on some node, with a trial's values by dotted key, the `Checkpoint` to resume
+            from, and a function to call with the number of each epoch, from 0, and its metrics.
+        folder: Where the state is kept, for a run that resumes this one: absolute, and the same on
+            all nodes.
         on_epoch: Called here with the number of a trial, its values by dotted key, and the epoch's
             number, from 1, and metrics.
         seed: Of the search.
@@ -40,7 +39,7 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
         trial, the values tried, epoch, and its metrics: a row for each epoch of each trial.
 
     Raises:
-        UserError: if a trial failed again and again.
+        UserError: if a trial failed more than FAILURES times.
         KeyboardInterrupt: if the run was interrupted, once its state has been written.
     """
     trainable = tune.with_parameters(_trial, train=train, fixed=sweep.fixed, folder=folder)
@@ -76,7 +75,7 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
 
 
 def _space(sweep: Sweep) -> dict[str, object]:
-    """Return the candidates of each parameter in Tune's words."""
+    """Return the candidates of each parameter as Tune's own objects."""
     if sweep.search:
         return {key: _domain(candidates) for key, candidates in sweep.search.space.items()}
     return {key: tune.grid_search(list(values)) for key, values in sweep.grid.items()}
@@ -92,7 +91,7 @@ def _domain(candidates: Range | tuple) -> tune.search.sample.Domain:
 
 
 def _search(search: Search, seed: int) -> dict[str, Any]:
-    """Return what Tune has to know of a search, beside its space."""
+    """Return Tune's options for a search, besides its space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return {
         "metric": OBJECTIVE,
@@ -101,7 +100,7 @@ def _search(search: Search, seed: int) -> dict[str, Any]:
         "search_alg": OptunaSearch(seed=seed),
         "scheduler": ASHAScheduler(
             "epoch",
-            max_t=EPOCHS,
+            max_t=MAX_EPOCHS,
             grace_period=search.grace,
             reduction_factor=REDUCTION,
         ),
@@ -114,10 +113,10 @@ def _number(trial: Trial) -> str:
 
 
 def _trial(values: dict[str, object], train: Callable, fixed: dict, folder: Path) -> None:
-    """Train, from the last epoch there was: what Tune runs in a process of its own.
+    """Train from the last complete epoch: what Tune runs in a process of its own.
 
-    Tune's own checkpoints do not survive the driver's death: it deletes the one before a moment
-    earlier than it notes that there is a later one.
+    Tune's own checkpoints do not survive the death of its driver: it deletes the previous one a
+    moment before it records the new one.
     """
     from sentiment.rnn.checkpoint import Checkpoint
 
@@ -126,7 +125,7 @@ def _trial(values: dict[str, object], train: Callable, fixed: dict, folder: Path
     reported = 0
 
     def report(*_) -> None:
-        """Report what was not yet: after a loss also the epochs of which Tune may not know."""
+        """Report the new epochs; after a loss also those that Tune may not know of."""
         nonlocal reported
         epochs = checkpoint.history
         for epoch in range(reported, len(epochs)):

@@ -1,11 +1,11 @@
-"""Two models as one: a weighted mean of their log-odds."""
+"""The blend of two models: a weighted mean of their log-odds."""
 
 import numpy as np
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
 WEIGHTS = np.linspace(0, 1, 21)
-SMALLEST = 1e-6  # probabilities nearer to 0 or 1 count as this far from it: log-odds are finite
+MIN_PROBABILITY = 1e-6  # of either class, for log-odds to be finite
 
 
 def blend(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
@@ -20,17 +20,17 @@ def blend(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
         >>> blend(np.array([0.9, 0.5]), np.array([0.1, 0.8]), weight=0.5).round(3).tolist()
         [0.5, 0.667]
     """
-    odds = (logit(np.clip(p.astype(float), SMALLEST, 1 - SMALLEST)) for p in (first, second))
-    return expit(np.average([*odds], axis=0, weights=[weight, 1 - weight]))
+    clipped = np.clip(np.array([first, second], float), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    return expit(np.average(logit(clipped), axis=0, weights=[weight, 1 - weight]))
 
 
 def choose_weight(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> float:
-    """Return the weight of the least log loss, among WEIGHTS; of equals, the least.
+    """Return the first model's weight of the lowest log loss, the first of equals in WEIGHTS.
 
-    Not of the best accuracy, which moves in steps, the best of them a matter of luck.
+    Accuracy would be a poorer guide: it changes in steps, and its maximum is partly luck.
 
     Args:
-        first: The first model's probabilities of reviews that it was not fitted on.
+        first: The first model's probabilities for reviews that it was not fitted on.
         second: The same of the second.
         labels: 0 or 1, of shape (reviews,).
 

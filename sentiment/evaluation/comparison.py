@@ -1,4 +1,4 @@
-"""All that `evaluate` measures, as nested numbers: the headline, and everything else."""
+"""The numbers that `evaluate` writes, nested: the headline, and everything else."""
 
 from collections.abc import Callable, Mapping
 

@@ -10,7 +10,7 @@ from sentiment.prediction import load_predictor
 
 
 def predict(number: int) -> tuple[pd.DataFrame, float]:
-    """Return what the models of one seed make of the validation and the test reviews.
+    """Return the probabilities of one seed's models for the validation and the test reviews.
 
     Args:
         number: Of the seed, from 0.

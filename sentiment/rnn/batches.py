@@ -1,4 +1,4 @@
-"""Training that is the same whether or not it was interrupted."""
+"""Batches of reviews, read from disk, in an order that an interruption does not change."""
 
 import numpy as np
 
@@ -19,8 +19,8 @@ class Batches(keras.utils.PyDataset):
         rows: The reviews and their labels.
         batch_size: Reviews in a batch; the last one may be smaller.
         seed: Of the order.
-        cut: Whether a batch ends where its longest review does, and holds reviews of like length.
-            That is for networks that mask padding, to which it makes no difference.
+        cut: Whether a batch has reviews of similar length and is cut to the longest of them. That
+            is for networks that mask padding: their outputs stay the same.
         word_dropout: Share of the vocabulary that is read as unknown, drawn for each batch.
     """
 
@@ -38,7 +38,7 @@ class Batches(keras.utils.PyDataset):
             self._batches.insert(1, self._batches.pop())
 
     def shuffle(self, epoch: int) -> None:
-        """Take up the order of an epoch, counted from 0."""
+        """Set the order of an epoch, counted from 0."""
         self._epoch = epoch
         generator = np.random.default_rng([self._seed, epoch])
         order = generator.permutation(len(self._rows.y))

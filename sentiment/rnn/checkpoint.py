@@ -43,7 +43,7 @@ class Checkpoint(keras.callbacks.Callback):
         return len(self._history)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Take note of the epoch and replace the file."""
+        """Record the epoch and replace the file."""
         accuracy = logs.get("val_accuracy", math.inf)  # without validation rows, the last is kept
         if all(accuracy > earlier.get("val_accuracy", 0) for earlier in self._history):
             self._best = self.model.get_weights()

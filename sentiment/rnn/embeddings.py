@@ -17,12 +17,12 @@ from sentiment.data.splits import Dataset
 from sentiment.params import Train
 from sentiment.text import PAD
 
-WINDOW = 8  # words on either side that count as company
+WINDOW = 8  # words on either side that count as context
 SMOOTHING = 0.75  # exponent of the contexts' counts
 
 
 def cooccurrences(rows: np.ndarray, num_words: int, window: int = WINDOW) -> sparse.csr_array:
-    """Count how often two words stand within `window` words of each other.
+    """Count how often two words occur within `window` words of each other.
 
     Args:
         rows: Token ids, int32 of shape (reviews, steps); PAD is no word.
@@ -77,7 +77,7 @@ def positive_pmi(counts: sparse.csr_array, smoothing: float = SMOOTHING) -> spar
 
 
 def word_vectors(rows: np.ndarray, num_words: int, dimensions: int, seed: int) -> np.ndarray:
-    """Return vectors of the vocabulary, from how words stand together in the reviews.
+    """Return vectors of the vocabulary, from the co-occurrence of words in the reviews.
 
     Args:
         rows: As for `cooccurrences`, which says what it raises.
@@ -86,8 +86,8 @@ def word_vectors(rows: np.ndarray, num_words: int, dimensions: int, seed: int) -
         seed: Of the randomised SVD.
 
     Returns:
-        float32 of shape (num_words, dimensions), of unit standard deviation over the words with
-        company; padding, and words that never stand near another, get zeros.
+        float32 of shape (num_words, dimensions), of unit standard deviation over the words that
+        co-occur with any; padding and the other words get zeros.
     """
     ppmi = positive_pmi(cooccurrences(rows, num_words))
     left, singular, _ = randomized_svd(ppmi, dimensions, n_iter=3, random_state=seed)
@@ -100,7 +100,7 @@ def word_vectors(rows: np.ndarray, num_words: int, dimensions: int, seed: int) -
 def initial(
     labelled: Dataset, unlabelled: np.ndarray, num_words: int, settings: Train, seed: int
 ) -> np.ndarray:
-    """Return an embedding to begin with: PMI vectors, and the log-count ratio where it is wanted.
+    """Return the initial embedding: PMI vectors, and the log-count ratio if settings ask for it.
 
     Args:
         labelled: The reviews that the network learns from, whose labels give the ratios.

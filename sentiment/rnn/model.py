@@ -18,7 +18,7 @@ CELLS = {
     "lstm": keras.layers.LSTM,
 }
 
-BATCH = 512  # reviews in memory at a time, where a network answers
+BATCH = 512  # reviews in memory at a time, in prediction
 
 
 def build_network(
@@ -77,7 +77,7 @@ def _recurrent(settings: Train, layer: int) -> keras.Layer:
 def _mean_max(chain: list[keras.Layer], tokens: keras.KerasTensor) -> keras.KerasTensor:
     """Return a review's mean word vector, mean state, and the maximum of its states and zero.
 
-    The zero stands for the state before the first word, which masked steps of padding repeat: with
+    The zero is the state before the first word, which masked steps of padding repeat: with
     it, a review's maximum is the same however much padding it has.
     """
     words = chain[0](tokens)
@@ -120,7 +120,7 @@ def load_network(path: Path | str) -> keras.Model:
 
 
 def fastest_twin(model: keras.Model) -> keras.Model:
-    """Return the fastest network of the same variables, to keep: its first answer takes seconds."""
+    """Return the fastest network of the same variables; its first call takes seconds: keep it."""
     return model if fused.unsupported_reason(model) else fused.fuse(model)
 
 
@@ -129,13 +129,12 @@ def predict_with_network(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     network = fastest_twin(model)
     order = np.arange(len(rows))
     masked = model.input_shape[1] is None
-    if masked:  # reviews of like length go together, as far as they are long
+    if masked:  # reviews of similar length share a batch, which is cut to the longest
         order = np.argsort(np.count_nonzero(rows, axis=1), kind="stable")
-    said = np.empty(len(rows), np.float32)
+    probabilities = np.empty(len(rows), np.float32)
     # One by one: `predict` would hold all rows in memory, and some of them after it has returned.
     for start in range(0, len(rows), BATCH):
         batch = order[start : start + BATCH]
-        said[batch] = network.predict_on_batch(
-            trim_padding(rows[batch]) if masked else rows[batch]
-        )[:, 0]
-    return said
+        x = trim_padding(rows[batch]) if masked else rows[batch]
+        probabilities[batch] = network.predict_on_batch(x)[:, 0]
+    return probabilities

@@ -29,7 +29,7 @@ def train(
     Args:
         settings: All parameters.
         seed: Of the initial weights and the order of the reviews.
-        checkpoint: To go on from; afterwards it has the history.
+        checkpoint: To resume from; afterwards it has the history.
         on_epoch_end: Called with the number of each epoch, from 0, and its metrics.
     """
     model, examples = _prepare(settings, seed, splits.load("train"))
@@ -46,7 +46,7 @@ def refit(settings: Params, seed: int, epochs: int, checkpoint: Checkpoint) -> k
         settings: All parameters.
         seed: As for `train`.
         epochs: How many; no validation review is left to choose it by.
-        checkpoint: To go on from.
+        checkpoint: To resume from.
     """
     both = splits.load("train", "validation")
     print(f"once more, on all {len(both.y):,} training reviews: {epochs} epochs")
@@ -57,7 +57,7 @@ def refit(settings: Params, seed: int, epochs: int, checkpoint: Checkpoint) -> k
 
 
 def _prepare(settings: Params, seed: int, labelled: Dataset) -> tuple[keras.Model, Dataset]:
-    """Return an untrained network for labelled reviews, and all that it learns from."""
+    """Return an untrained network for labelled reviews, and the examples that it learns from."""
     share_cores(settings.train)
     set_seed(seed, settings.train.deterministic)
     unlabelled = splits.load_unlabelled()
@@ -74,7 +74,7 @@ def _prepare(settings: Params, seed: int, labelled: Dataset) -> tuple[keras.Mode
 
 
 def set_seed(value: int, deterministic: bool) -> None:
-    """Seed all generators; with `deterministic`, have TensorFlow choose reproducible kernels."""
+    """Seed all generators; with `deterministic`, make TensorFlow choose reproducible kernels."""
     keras.utils.set_random_seed(value)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -91,29 +91,29 @@ def share_cores(settings: Train) -> None:
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras's, which would count past the last batch if STEPS_PER_EXECUTION does not divide it."""
+    """Keras's bar, which would overshoot if STEPS_PER_EXECUTION does not divide the batches."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Show that so many batches are done."""
+        """Show the number of complete batches."""
         super().on_train_batch_end(min(batch, self.target - 1), logs)
 
 
 def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model:
     """Return a compiled twin of the network, of the same variables, to train it with.
 
-    Says so where the fused engine was asked for and does not apply.
+    Prints why, if the fused engine is asked for and does not apply.
 
     Args:
         model: As `build_network` returns it.
         settings: Engine and optimiser.
         steps: Batches in the whole of the training, which a schedule spans.
     """
-    obstacle = fused.unsupported_reason(model) if settings.engine == "fused" else "engine is keras"
-    if settings.engine == "fused" and obstacle:
-        print(f"train.engine: stock Keras, since {obstacle}")
+    reason = fused.unsupported_reason(model) if settings.engine == "fused" else "engine is keras"
+    if settings.engine == "fused" and reason:
+        print(f"train.engine: stock Keras, since {reason}")
     # A twin of its own either way: the network that is saved has no optimiser.
     stock = keras.Model(model.inputs, model.outputs, name=model.name)
-    twin = stock if obstacle else fused.fuse(model)
+    twin = stock if reason else fused.fuse(model)
     optimizer = {
         "class_name": settings.optimizer,
         "config": {
@@ -161,15 +161,15 @@ def fit(
     checkpoint: Checkpoint,
     on_epoch_end: OnEpochEnd | None,
 ) -> keras.Model:
-    """Train a network, from where `checkpoint` has it.
+    """Train a network, from the last epoch in `checkpoint`.
 
     Args:
-        model: As `build_network` returns it. It is left as it is after the last epoch.
+        model: As `build_network` returns it; afterwards it has the weights of the last epoch.
         examples: The reviews to learn from, and their labels or target probabilities.
         validation: The reviews to measure each epoch on; None if there are none.
         settings: Engine, optimiser, epochs, patience and batch size.
         seed: Of the order of the rows.
-        checkpoint: Afterwards has the history.
+        checkpoint: To resume from; afterwards it has the history.
         on_epoch_end: Called with the number of the epoch, from 0, and its metrics, unless it is
             None.
 

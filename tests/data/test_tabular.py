@@ -40,7 +40,7 @@ def fetched(paths: list[Path], tmp_path, seed: int = 1, **settings) -> pd.DataFr
     """The reviews as the pipeline gets them; `dropped` is among the table's attributes."""
     fetch = FETCH.model_copy(update=settings)
     with tabular.read(paths, fetch, tmp_path / "scratch") as reviews:
-        splits, dropped = reviews.divide(fetch.test_size, seed)
+        splits, dropped = reviews.split(fetch.test_size, seed)
         reviews.write(tmp_path / "out.parquet", splits)
     assert list((tmp_path / "scratch").iterdir()) == []
     result = pd.read_parquet(tmp_path / "out.parquet")
@@ -129,7 +129,7 @@ def test_test_reviews_that_training_has_too_are_dropped_from_training(tmp_path):
     assert Counter(result.text)[reviews.text[4]] == 2
 
 
-@pytest.mark.parametrize(("negative", "positive"), tabular.GUESSED)
+@pytest.mark.parametrize(("negative", "positive"), tabular.KNOWN_LABELS)
 @pytest.mark.parametrize("order", [1, -1])
 def test_plain_labels_are_understood(tmp_path, negative, positive, order):
     reviews = table()[::order]

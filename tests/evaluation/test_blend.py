@@ -21,15 +21,15 @@ def test_blend_by_hand():
 def test_a_blend_with_itself_or_of_one_alone_is_the_model(said):
     other = said[::-1]
     for blended in (blend.blend(said, said, 0.3), blend.blend(said, other, 1)):
-        np.testing.assert_allclose(blended, said, atol=2 * blend.SMALLEST)
+        np.testing.assert_allclose(blended, said, atol=2 * blend.MIN_PROBABILITY)
 
 
 @given(probabilities, st.sampled_from(blend.WEIGHTS))
 def test_a_blend_lies_between_its_models(said, weight):
     other = said[::-1]
     blended = blend.blend(said, other, weight)
-    assert (blended >= np.minimum(said, other) - 2 * blend.SMALLEST).all()
-    assert (blended <= np.maximum(said, other) + 2 * blend.SMALLEST).all()
+    assert (blended >= np.minimum(said, other) - 2 * blend.MIN_PROBABILITY).all()
+    assert (blended <= np.maximum(said, other) + 2 * blend.MIN_PROBABILITY).all()
 
 
 def test_all_the_weight_goes_to_the_only_model_that_knows_anything():
