@@ -70,14 +70,14 @@ def sweep_run(project: Copy) -> mlflow.entities.Run:
     """The one run of a sweep."""
     mlflow.set_tracking_uri(f"sqlite:///{project.root}/mlflow.db")
     mlflow.set_experiment(store.experiment_name("sample"))
-    (run,) = mlflow.search_runs(filter_string="tags.result = 'sweep'", output_format="list")
+    (run,) = mlflow.search_runs(filter_string="tags.stage = 'sweep'", output_format="list")
     return run
 
 
 def tracked(project: Copy) -> list:
     """The runs of trials, each a child of the one run of its sweep, with the epochs that it has."""
     parent = sweep_run(project)
-    trials = mlflow.search_runs(filter_string="tags.result = 'trial'", output_format="list")
+    trials = mlflow.search_runs(filter_string="tags.stage = 'trial'", output_format="list")
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
     return trials
 
