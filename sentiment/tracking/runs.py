@@ -43,7 +43,7 @@ def log_once(stage: str, made: Lineage) -> Iterator[Run | None]:
             mlflow.delete_run(run.info.run_id)
         yield None
         return
-    run = started[0] if started else create(stage, made, views.run_name(stage, experiment()))
+    run = started[0] if started else create(stage, made)
     with mlflow.start_run(run.info.run_id, log_system_metrics=False):
         yield run
         mlflow.log_dict({"deps": made.deps, "outs": made.outs}, "files.json")
@@ -65,25 +65,21 @@ def search(stage: str, tag: str, value: str) -> list[Run]:
     )
 
 
-def create(stage: str, made: Lineage, name: str) -> Run:
+def create(stage: str, made: Lineage, name: str | None = None) -> Run:
     """Create a run that has what its result is made from, and no result yet.
 
     Args:
         stage: What the run is about.
         made: What its result is made from.
-        name: The run's name.
+        name: The run's name; None for that of a stage.
     """
-    tags = {STAGE: stage, INPUTS: made.inputs, MLFLOW_SOURCE_NAME: f"stages/{stage}.py"}
-    tags |= repository.state()
+    state = repository.state()
+    tags = {STAGE: stage, INPUTS: made.inputs, MLFLOW_SOURCE_NAME: f"stages/{stage}.py"} | state
+    name = name or views.run_name(stage, state.get("dvc.experiment"))
     with mlflow.start_run(run_name=name, tags=tags, log_system_metrics=False) as run:
         mlflow.log_params(made.params)
     mlflow.MlflowClient().update_run(run.info.run_id, "RUNNING")
     return run
-
-
-def experiment() -> str | None:
-    """Return the name of the DVC experiment in which this process runs, if any."""
-    return repository.state().get("dvc.experiment")
 
 
 def _is_complete(run: Run) -> bool:
@@ -104,8 +100,7 @@ class EpochLogger:
         if any(map(_is_complete, runs)):
             self._run = None
         else:
-            name = views.run_name("train", experiment())
-            self._run = runs[0] if runs else create("train", made, name)
+            self._run = runs[0] if runs else create("train", made)
 
     def log_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Log metrics of an epoch, counted from 0 as Keras does, as those of step epoch + 1."""

@@ -23,9 +23,9 @@ from sentiment.errors import UserError
 from sentiment.tracking import views
 
 STORE_ERRORS = (MlflowException, OSError, sqlite3.Error)  # requests' exceptions are OSErrors
-# While a stage works, a server that is gone costs it seconds, not MLflow's four minutes.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
-AT_FIRST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# A server that is gone costs seconds, not MLflow's four minutes; least when a stage begins.
+FIRST_REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+LATER_REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
 ADVICE = {  # by what an error says
     "CERTIFICATE_VERIFY_FAILED": "MLFLOW_TRACKING_SERVER_CERT_PATH can name the certificate of the "
     "authority that signed the server's.",
@@ -53,9 +53,9 @@ def connect(source: str) -> None:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     root = files.project_root().resolve()
-    os.environ.pop("MLFLOW_RUN_ID", None)  # a program's around this one: not ours to log to
+    os.environ.pop("MLFLOW_RUN_ID", None)  # the run of a program around this one
     try:
-        with _defaults(AT_FIRST):
+        with _environment(FIRST_REQUESTS):
             _use(absolute_uri(uri or "sqlite:///mlflow.db", root), root, experiment_name(source))
     except (*STORE_ERRORS, SQLAlchemyError, ImportError, ValueError) as error:
         advice = [text for words, text in ADVICE.items() if words in str(error)]
@@ -63,12 +63,12 @@ def connect(source: str) -> None:
             advice.append("Without MLFLOW_TRACKING_URI, mlflow.db in the project is used.")
         reason = f"the MLflow store {uri or 'mlflow.db'} cannot be used: {_reason(error)}"
         raise UserError(_without_password("\n".join([reason, *advice]))) from None
-    for name, value in PATIENCE.items():
+    for name, value in LATER_REQUESTS.items():
         os.environ.setdefault(name, value)
 
 
 def _use(address: str, root: Path, name: str) -> None:
-    """Point MLflow at a store and an experiment, and see that it can do what we need."""
+    """Point MLflow at a store and an experiment, and check that we can read and write there."""
     mlflow.set_tracking_uri(address)
     if _engine(address) in DATABASE_ENGINES:
         _create_experiment(address, root, name)
@@ -79,13 +79,14 @@ def _use(address: str, root: Path, name: str) -> None:
         if error.get_http_status_code() != 404:
             raise
         raise MlflowException("the server has no logged models: it needs MLflow 3") from None
-    # Written every time, though it is there: a store that only lets us read is not of use.
+    mlflow.search_registered_models(max_results=1)  # MLFLOW_REGISTRY_URI may be elsewhere
+    # Written even if it is there: a store that cannot be written to is an error now, not later.
     note = experiment.tags.get(MLFLOW_RUN_NOTE, views.EXPERIMENT)
     mlflow.set_experiment_tag(MLFLOW_RUN_NOTE, note)
 
 
 @contextmanager
-def _defaults(variables: dict[str, str]) -> Iterator[None]:
+def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Set environment variables within the block, except those that the user has set."""
     added = {name: value for name, value in variables.items() if name not in os.environ}
     os.environ.update(added)

@@ -201,3 +201,8 @@ def test_a_server_that_lets_us_only_read_is_an_error_before_any_work(environment
 
     with server(reader) as address, pytest.raises(UserError, match="Permission denied"):
         environment(address)
+
+
+def test_a_registry_of_its_own_is_asked_too(environment):
+    with server() as address, pytest.raises(UserError, match="Connection refused"):
+        environment(address, MLFLOW_REGISTRY_URI="http://127.0.0.1:9")
