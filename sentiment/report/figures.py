@@ -1,6 +1,7 @@
 """Figures, drawn with plotnine in one look."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import plotnine as p9
@@ -219,6 +220,6 @@ def _model_colours() -> p9.scale_colour_manual:
     return p9.scale_colour_manual({model.title: model.colour for model in SAVED.values()})
 
 
-def save(figure: p9.ggplot, path) -> None:
+def save(figure: p9.ggplot, path: Path) -> None:
     """Write a figure as PNG, the same bytes for the same figure."""
     figure.save(path, format="png", verbose=False)

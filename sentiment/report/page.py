@@ -121,11 +121,11 @@ def split_by_sign(ngrams: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
 
 
 def plain_text(review: str) -> str:
-    """Return a review with line breaks in place of its HTML ones.
+    r"""Return a review with line breaks in place of its HTML ones.
 
     Example:
         >>> plain_text("Good.<br />Really.")
-        'Good.\\nReally.'
+        'Good.\nReally.'
     """
     return review.replace("<br />", "\n").strip()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import plotnine as p9
+from plotnine.composition import Compose
 
 from sentiment.colours import BLUE, GREEN, ORANGE
 from sentiment.report.figures import LOOK
@@ -57,7 +58,7 @@ def unrolled(words: list[str], dimensions: int, units: int) -> p9.ggplot:
     )
 
 
-def trace(words: list[str], probabilities: np.ndarray, states: np.ndarray) -> p9.ggplot:
+def trace(words: list[str], probabilities: np.ndarray, states: np.ndarray) -> Compose:
     """Draw the probability and the hidden state after each word of a review.
 
     Args:

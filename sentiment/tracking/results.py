@@ -85,7 +85,7 @@ def _log_evaluation(lineage_of: LineageOf) -> None:
     for stage in ("baseline", "train"):
         fitted = lineage_of(stage)
         models = runs.find(stage, fitted)
-        if models and made.is_made_from(fitted):
+        if evaluation and models and made.is_made_from(fitted):
             _add_models(evaluation, models, headline)
 
 
@@ -170,8 +170,9 @@ def _log_files(
     """
     made = lineage_of(stage)
     run = runs.find(stage, made)
-    for path in files if run and drawn.is_made_from(made) else []:
-        mlflow.log_artifact(path, folder, run_id=run.info.run_id)
+    if run and drawn.is_made_from(made):
+        for path in files:
+            mlflow.log_artifact(path, folder, run_id=run.info.run_id)
 
 
 def _log_tables(run: Run, tables: dict[str, pd.DataFrame]) -> None:

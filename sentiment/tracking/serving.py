@@ -4,6 +4,7 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.pyfunc import PythonModelContext
 
 from sentiment import prediction
 from sentiment.text import Encoder, clean
@@ -12,12 +13,12 @@ from sentiment.text import Encoder, clean
 class TextClassifier(mlflow.pyfunc.PythonModel):
     """Labels raw text."""
 
-    def load_context(self, context) -> None:
+    def load_context(self, context: PythonModelContext) -> None:
         """Load the model and its encoder."""
         self._predict = prediction.load_predictor(context.artifacts["model"])
         self._encoder = Encoder.load(context.artifacts["encoder"])
 
-    def predict(self, context, model_input: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return the label of each review, and the probability that it is positive.
 
         Args:

@@ -135,8 +135,9 @@ def _create_experiment(uri: str, root: Path, experiment: str) -> None:
     """Create an experiment of a database unless it is there: its artifacts are in the project."""
     artifacts = (root / "mlartifacts").as_uri()
     with files.locked(root / "mlflow.db.lock"):  # two processes may be about to create it
-        if uri.startswith(f"sqlite:///{root}/"):
-            _readdress(make_url(uri).database, artifacts)
+        database = make_url(uri).database
+        if database and uri.startswith(f"sqlite:///{root}/"):
+            _readdress(database, artifacts)
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifacts)
 
