@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import plotnine
 from playwright.sync_api import Browser, sync_playwright
+from plotnine.composition import Compose
 
 from scripts.readme import fill
 from sentiment import console, files, lineage, params, paths
@@ -100,7 +100,7 @@ def photograph(browser: Browser, page: Path, picture: Path) -> None:
     tab.close()
 
 
-def trace_review(tracer: StateTracer, encoder: Encoder) -> plotnine.ggplot:
+def trace_review(tracer: StateTracer, encoder: Encoder) -> Compose:
     """Return the figure of REVIEW, as the network reads it."""
     row = encoder.rows([REVIEW])
     read = tracer.trace(row)
