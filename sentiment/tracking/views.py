@@ -182,9 +182,7 @@ def tables(details: dict[str, dict]) -> dict[str, pd.DataFrame]:
 
 
 def _markdown_table(corner: str, columns: list[str], rows: dict[str, list[str]]) -> str:
-    lines = [
-        [corner, *columns],
-        ["---", *["---:"] * len(columns)],
-        *([k, *v] for k, v in rows.items()),
-    ]
+    table = {corner: columns} | rows
+    lines = [[title, *(GAP + cell for cell in cells)] for title, cells in table.items()]
+    lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
