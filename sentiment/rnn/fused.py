@@ -8,6 +8,7 @@ The layers up to what is read out run in `sentiment.rnn.kernels`; what follows t
 optimiser and the loop over the epochs are Keras's own.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -81,58 +82,10 @@ def fuse(model: keras.Model) -> keras.Model:
     """
     parts = _parts(model)
     tokens = keras.Input(model.input_shape[1:], dtype="int32", name="tokens")
-    # For its one case this kernel is 1.5 times as fast: it computes the padding in front only once.
-    recurrence = FusedSimpleRNN if _is_plain_simple_rnn(parts) else FusedRecurrence
-    outputs = recurrence(parts)(tokens)
+    outputs = FusedRecurrence(parts)(tokens)
     for layer in parts.head:
         outputs = layer(outputs)
     return keras.Model(tokens, outputs, name=model.name)
-
-
-def _is_plain_simple_rnn(parts: Parts) -> bool:
-    """Return whether this is an Embedding and a SimpleRNN read at its last state, nothing more."""
-    return (
-        [type(layer) for layer in parts.recurrent] == [keras.layers.SimpleRNN]
-        and parts.pooling == "last"
-        and not parts.embedding.mask_zero
-        and parts.dropout is None
-    )
-
-
-class FusedSimpleRNN(keras.layers.Layer):
-    """Stock Embedding and SimpleRNN layers run as one: tokens in, last states out."""
-
-    def __init__(self, parts: Parts):
-        super().__init__(dtype=parts.embedding.dtype_policy)
-        self.supports_jit = False  # XLA can't call compiled Python
-        self.embedding, self.rnn = parts.embedding, parts.recurrent[0]
-
-    def call(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Return the last states, (reviews, units), of token ids (reviews, steps)."""
-        weights = [self.embedding.embeddings, *_weights(self.rnn.cell)]
-        return _last_states(*map(tf.convert_to_tensor, weights), tf.cast(tokens, tf.int32))
-
-
-@tf.custom_gradient
-def _last_states(embeddings, kernel, recurrent, bias, tokens):
-    """`simple_rnn.forward`, with `simple_rnn.backward` as its gradient."""
-    inputs, number = [embeddings, kernel, recurrent, bias, tokens], kernel.dtype
-    memory = [number, number, tf.int32, tf.int64, tf.int64, number, tf.int32]
-    last, *memory = tf.numpy_function(simple_rnn.forward, inputs, [number, *memory], stateful=False)
-    last.set_shape([tokens.shape[0], kernel.shape[1]])
-
-    def gradient(upstream):
-        gradients = tf.numpy_function(
-            simple_rnn.backward,
-            [upstream, embeddings, kernel, recurrent, tokens, *memory],
-            [number] * 4,
-            stateful=False,
-        )
-        for value, source in zip(gradients, inputs[:4], strict=True):
-            value.set_shape(source.shape)
-        return *gradients, None
-
-    return last, gradient
 
 
 class FusedRecurrence(keras.layers.Layer):
@@ -145,7 +98,11 @@ class FusedRecurrence(keras.layers.Layer):
         self.recurrent = parts.recurrent
         directions = _directions(parts.recurrent[0])
         cell = _CELLS[type(directions[0])]
-        self.shape = Shape(cell, len(directions), parts.embedding.mask_zero, parts.pooling)
+        shape = Shape(cell, len(directions), parts.embedding.mask_zero, parts.pooling)
+        # The course's network has a kernel of its own, which is 1.5 times as fast.
+        courses = shape == Shape("simple_rnn", 1, masked=False, pooling="last")
+        courses = courses and len(parts.recurrent) == 1 and parts.dropout is None
+        self.kernels = _SIMPLE_RNN if courses else _any_kernels(shape, len(parts.recurrent))
         units = len(directions) * directions[0].units
         pooled = parts.embedding.output_dim + 2 * units
         self.features = units if parts.pooling == "last" else pooled
@@ -159,8 +116,8 @@ class FusedRecurrence(keras.layers.Layer):
             mask = self.dropout(ones, training=True)[:, 0]
         cells = [d.cell for layer in self.recurrent for d in _directions(layer)]
         weights = [self.embedding.embeddings, *(w for cell in cells for w in _weights(cell))]
-        weights = map(tf.convert_to_tensor, weights)
-        features = _run(self.shape, training, tf.cast(tokens, tf.int32), mask, *weights)
+        weights = [tf.convert_to_tensor(weight) for weight in weights]
+        features = _run(self.kernels, training, tf.cast(tokens, tf.int32), mask, *weights)
         features.set_shape([tokens.shape[0], self.features])
         return features
 
@@ -180,30 +137,46 @@ def _weights(cell: keras.Layer) -> list[keras.Variable | tf.Tensor]:
     return [cell.kernel, cell.recurrent_kernel, tf.zeros(shape, cell.compute_dtype)]
 
 
+# --- kernels as TensorFlow calls them: on flat lists of arrays ------------------------------------
+
+
+class Kernels(NamedTuple):
+    """A forward and a backward pass.
+
+    forward: (tokens, mask, *weights) -> features, and what `backward` needs.
+    backward: (dfeatures, mask, *weights, *what `forward` returned) -> the weights' gradients.
+    infer: As `forward`, but returns the features alone: a gradient is hardly ever asked for.
+    memory: The types of what `backward` needs; None is that of the weights.
+    """
+
+    forward: Callable[..., list[np.ndarray]]
+    backward: Callable[..., list[np.ndarray]]
+    infer: Callable[..., np.ndarray]
+    memory: list[tf.DType | None]
+
+
 def _run(
-    shape: Shape, training: bool, tokens: tf.Tensor, mask: tf.Tensor, *weights: tf.Tensor
+    kernels: Kernels, training: bool, tokens: tf.Tensor, mask: tf.Tensor, *weights: tf.Tensor
 ) -> tf.Tensor:
-    """Return `network.forward`'s features, with `network.backward` as their gradient."""
+    """Return the forward pass's features, with the backward pass as their gradient."""
     number = weights[0].dtype
 
     @tf.custom_gradient
     def run(*weights: tf.Tensor) -> tuple[tf.Tensor, object]:
-        inputs = [mask, *weights]
-        layers = (len(weights) - 1) // (3 * shape.directions)
-        kinds = [number, *_LAYOUT_TYPES, *[number] * 3 * layers]
-        forward = partial(_forward, shape)
+        inputs, kinds = [mask, *weights], [number, *(kind or number for kind in kernels.memory)]
+        forward = partial(tf.numpy_function, kernels.forward, [tokens, *inputs], kinds, False)
         if training:
-            features, *memory = tf.numpy_function(forward, [tokens, *inputs], kinds, stateful=False)
-        else:  # a gradient is hardly ever asked for: what it needs is not kept
-            infer = partial(_forward, shape, training=False)
-            features = tf.numpy_function(infer, [tokens, *inputs], number, stateful=False)
+            features, *memory = forward()
+        else:
+            features = tf.numpy_function(kernels.infer, [tokens, *inputs], number, stateful=False)
 
-        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-            kept = [features, *memory] if training else None
-            kept = kept or tf.numpy_function(forward, [tokens, *inputs], kinds, stateful=False)
-            backward = partial(_backward, shape, len(inputs))
+        def gradient(dfeatures: tf.Tensor) -> list[tf.Tensor]:
+            kept = [features, *memory] if training else forward()
             gradients = tf.numpy_function(
-                backward, [upstream, *inputs, *kept], [number] * len(weights), stateful=False
+                kernels.backward,
+                [dfeatures, *inputs, *kept],
+                [number] * len(weights),
+                stateful=False,
             )
             for value, source in zip(gradients, weights, strict=True):
                 value.set_shape(source.shape)
@@ -214,28 +187,39 @@ def _run(
     return run(*weights)
 
 
+def _any_kernels(shape: Shape, layers: int) -> Kernels:
+    """Return `network.forward` and `network.backward`, with what they need of each layer."""
+    inputs = 2 + 3 * shape.directions * layers
+    return Kernels(
+        forward=partial(_forward, shape),
+        backward=partial(_backward, shape, inputs),
+        infer=partial(_infer, shape),
+        memory=[*_LAYOUT_TYPES, *[None] * 3 * layers],
+    )
+
+
 # Of the arrays of a `Layout`, its `Rows` first.
 _LAYOUT_TYPES = [tf.int64] * 7 + [tf.int32] * 4 + [tf.int64]
 
 
-def _forward(
-    shape: Shape, tokens: np.ndarray, *inputs: np.ndarray, training: bool = True
-) -> np.ndarray | list[np.ndarray]:
-    """`network.forward` on flat lists of arrays: features, layout, and each layer's memory."""
-    memory = network.forward(shape, tokens, *_nested(shape, inputs), training)
-    if not training:
-        return memory.features
+def _forward(shape: Shape, tokens: np.ndarray, *inputs: np.ndarray) -> list[np.ndarray]:
+    """Return features, layout, and each layer's memory."""
+    memory = network.forward(shape, tokens, *_nested(shape, inputs), training=True)
     rows, *layout = memory.layout
     return [memory.features, *rows, *layout, *(array for layer in memory.layers for array in layer)]
+
+
+def _infer(shape: Shape, tokens: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
+    return network.forward(shape, tokens, *_nested(shape, inputs), training=False).features
 
 
 def _backward(
     shape: Shape, number: int, dfeatures: np.ndarray, *arrays: np.ndarray
 ) -> list[np.ndarray]:
-    """`network.backward` likewise, of the `number` inputs of the forward pass and its results."""
+    """Return the gradients, of the `number` inputs of the forward pass and its results."""
     inputs, (features, *kept) = arrays[:number], arrays[number:]
-    rows, layout = Rows(*kept[:3], int(kept[3])), kept[4 : len(_LAYOUT_TYPES)]
-    layers = kept[len(_LAYOUT_TYPES) :]
+    lengths, starts, branches, path, *layout = kept[: len(_LAYOUT_TYPES)]
+    rows, layers = Rows(lengths, starts, branches, int(path)), kept[len(_LAYOUT_TYPES) :]
     memory = Memory(Layout(rows, *layout), list(zip(*[iter(layers)] * 3, strict=True)), features)
     dE, gradients = network.backward(shape, dfeatures, *_nested(shape, inputs), memory)
     return [dE, *(array for layer in gradients for weights in layer for array in weights)]
@@ -249,6 +233,33 @@ def _nested(
     weights = [Weights(*arrays[at : at + 3]) for at in range(0, len(arrays), 3)]
     step = shape.directions
     return mask, embeddings, [weights[at : at + step] for at in range(0, len(weights), step)]
+
+
+def _simple_rnn_forward(
+    tokens: np.ndarray, mask: np.ndarray, embeddings: np.ndarray, *weights: np.ndarray
+) -> list[np.ndarray]:
+    last, memory = simple_rnn.forward(tokens, embeddings, Weights(*weights))
+    return [last, *memory]
+
+
+def _simple_rnn_infer(tokens: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
+    return _simple_rnn_forward(tokens, *inputs)[0]
+
+
+def _simple_rnn_backward(
+    dlast: np.ndarray, mask: np.ndarray, embeddings: np.ndarray, *arrays: np.ndarray
+) -> list[np.ndarray]:
+    weights, memory = Weights(*arrays[:3]), simple_rnn.Memory(*arrays[4:])
+    dE, gradients = simple_rnn.backward(dlast, embeddings, weights, memory)
+    return [dE, *gradients]
+
+
+_SIMPLE_RNN = Kernels(
+    forward=_simple_rnn_forward,
+    backward=_simple_rnn_backward,
+    infer=_simple_rnn_infer,
+    memory=[tf.int64] * 3 + [tf.int32] * 2 + [None] * 3,
+)
 
 
 # --- which networks can be fused ------------------------------------------------------------------

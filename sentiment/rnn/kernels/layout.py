@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sentiment.rnn.kernels.recurrence import CHUNK, ROWS, Rows
+from sentiment.rnn.kernels.recurrence import CHUNK, Rows
 from sentiment.rnn.kernels.threads import tasks
+from sentiment.rnn.kernels.vectors import ROWS
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from sentiment.rnn.kernels import layout, recurrence
 from sentiment.rnn.kernels.layout import Layout
-from sentiment.rnn.kernels.recurrence import LANES, PARTS, ROWS, Cell, Inputs
+from sentiment.rnn.kernels.recurrence import PARTS, Cell, Inputs
 from sentiment.rnn.kernels.threads import empty, run_in_threads
+from sentiment.rnn.kernels.vectors import LANES, ROWS, whole
 
 CELLS = {"simple_rnn": recurrence.SimpleRNN, "gru": recurrence.GRU, "lstm": recurrence.LSTM}
 
@@ -86,7 +87,7 @@ def forward(
             np.take(embeddings, batch.words, axis=0, out=X, mode="clip")
         inputs = _inputs(batch, X)
         units = cell.U.shape[1]
-        table = empty((shape.directions, _whole(len(inputs.X), ROWS), cell.W.shape[2]), number)
+        table = empty((shape.directions, whole(len(inputs.X), ROWS), cell.W.shape[2]), number)
         states = empty((shape.directions, N, cell.STATES * units), number)
         states[:, 0] = states[:, -2:] = 0
         tape = empty((shape.directions, N if training else 0, cell.TAPE * units), number)
@@ -132,7 +133,7 @@ def backward(
         dstates = np.zeros((shape.directions, path, states.shape[2]), number)
     else:
         dmeans = dfeatures[:, :D] / batch.lengths[:, None].astype(number)
-        dstates = empty((shape.directions, N, _whole(H, LANES)), number)
+        dstates = empty((shape.directions, N, whole(H, LANES)), number)
         run_in_threads(
             layout.pool_gradient_kernel, batch, states, H, memory.features, dfeatures, dstates
         )
@@ -142,8 +143,8 @@ def backward(
         inputs = _inputs(batch, X)
         M, width = inputs.X.shape
         units, G = cell.U.shape[1:]
-        dX = empty((_whole(M, ROWS), _whole(width, LANES)), number)
-        dW = np.zeros((PARTS, shape.directions, _whole(width, ROWS), G), number)
+        dX = empty((whole(M, ROWS), whole(width, LANES)), number)
+        dW = np.zeros((PARTS, shape.directions, whole(width, ROWS), G), number)
         dU = np.zeros((PARTS, shape.directions, units, G), number)
         bias = np.zeros((shape.directions, size // ROWS, tape.shape[2]), number)
         dfirst = np.empty_like(dlast)
@@ -171,7 +172,7 @@ def _inputs(batch: Layout, X: np.ndarray) -> Inputs:
 def _split(dX: np.ndarray, directions: int) -> np.ndarray:
     """Return the gradient of a layer's states from that of the next one's inputs."""
     units = dX.shape[1] // directions
-    dstates = np.zeros((directions, len(dX), _whole(units, LANES)), dX.dtype)
+    dstates = np.zeros((directions, len(dX), whole(units, LANES)), dX.dtype)
     dstates[:, :, :units] = dX.reshape(len(dX), directions, units).swapaxes(0, 1)
     return dstates
 
@@ -179,11 +180,11 @@ def _split(dX: np.ndarray, directions: int) -> np.ndarray:
 def pack(cell: str, weights: list[Weights]) -> Cell:
     """Return a layer's weights as the kernels take them."""
     kind, (D, H) = CELLS[cell], (len(weights[0].kernel), len(weights[0].recurrent))
-    gates, units, number = len(kind.X_GATES), _whole(H, LANES), weights[0].kernel.dtype
+    gates, units, number = len(kind.X_GATES), whole(H, LANES), weights[0].kernel.dtype
     W = np.zeros((len(weights), D, gates, units), number)
     U = np.zeros((len(weights), units, gates, units), number)
     b, c = np.zeros((2, len(weights), gates, units), number)
-    W_T = np.zeros((len(weights), gates, units, _whole(D, LANES)), number)
+    W_T = np.zeros((len(weights), gates, units, whole(D, LANES)), number)
     for d, (kernel, recurrent, bias) in enumerate(weights):
         W[d, :, :, :H] = kernel.reshape(D, gates, H)[:, kind.X_GATES]
         U[d, :H, :, :H] = recurrent.reshape(H, gates, H)[:, kind.U_GATES]
@@ -221,7 +222,3 @@ def _unpack(
             )
         )
     return gradients
-
-
-def _whole(number: int, of: int) -> int:
-    return -(-number // of) * of

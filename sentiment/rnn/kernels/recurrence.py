@@ -1,9 +1,9 @@
 """Recurrent layers, compiled: every step of SimpleRNN, GRU and LSTM, forward and backward.
 
 Stock frameworks run each step as several small kernels and spend most of their time between them.
-Here numba compiles the loop over the steps. What happens in it is written in LLVM's vector
-language, so that sums stay in registers: one micro-kernel that forms every matrix product, and the
-cells' equations, as Python functions of rows of numbers (`SimpleRNN`, `LSTM`, `GRU`, below).
+Here numba compiles the loop over the steps. What happens in it are instructions on rows of numbers
+(see `vectors.py`): one micro-kernel that forms every matrix product, and the cells' equations, as
+Python functions of such rows (`SimpleRNN`, `LSTM`, `GRU`, below).
 
 Sizes: B reviews, N rows, M inputs, D input size, H units, G gates' numbers of a row, Z numbers of a
 cell's tape. H, G and Z count whole groups of LANES; what is beyond the units is zero throughout.
@@ -20,23 +20,17 @@ The gradient of x is dx. Arrays have an axis for the direction: 0 reads forwards
 - Reviews are laid out one after another (see `layout.py`), sorted by length, and taken in blocks of
   ROWS, whose states stay in the processor's nearest cache. A block ends where its reviews end.
 - Every sum has one order, whichever thread forms it: the bytes don't depend on the threads.
-
-Everything compiled is in this one file: numba's cache doesn't see that another file has changed.
 """
 
-import inspect
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
+from numba import njit
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from sentiment.rnn.kernels.threads import tasks
+from sentiment.rnn.kernels.vectors import LANES, ROWS, Row, add_row, emits, integer
 
-LANES = 32  # numbers in a row of sums
-ROWS = 8  # reviews in a block: 8 x 32 float32 sums take 16 of the 32 AVX-512 registers
 CHUNK = 128  # rows whose gradients are summed while they are in the cache
 PARTS = 4  # of the sums over all rows, each taken by one thread
 
@@ -137,225 +131,51 @@ def sigmoid(x):
     return 0.5 + 0.5 * (0.5 * x).tanh()
 
 
-# --- rows of LANES numbers, in LLVM instructions --------------------------------------------------
+# --- steps and products, in LLVM instructions (see `vectors.py`) ----------------------------------
 
 
-class _Row:
-    """A row of numbers in registers: Python's operators emit instructions."""
-
-    def __init__(self, vectors, value):
-        self.vectors, self.value = vectors, value
-
-    def _of(self, instruction, left, right):
-        left, right = (
-            row.value if isinstance(row, _Row) else self.vectors.constant(row)
-            for row in (left, right)
-        )
-        # "contract": a * b + c may be rounded once.
-        return _Row(self.vectors, instruction(left, right, flags=["contract"]))
-
-    def __add__(self, other):
-        return self._of(self.vectors.builder.fadd, self, other)
-
-    def __mul__(self, other):
-        return self._of(self.vectors.builder.fmul, self, other)
-
-    def __sub__(self, other):
-        return self._of(self.vectors.builder.fsub, self, other)
-
-    def __rsub__(self, other):
-        return self._of(self.vectors.builder.fsub, other, self)
-
-    def __truediv__(self, other):
-        return self._of(self.vectors.builder.fdiv, self, other)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def where(self, comparison, bound, other):
-        """The numbers, but `other` where they compare so with the bound; never where NaN."""
-        builder, constant = self.vectors.builder, self.vectors.constant
-        found = builder.fcmp_ordered(comparison, self.value, constant(bound))
-        return _Row(self.vectors, builder.select(found, constant(other), self.value))
-
-    def tanh(self):
-        """tanh(x) = 2 P Q / (P^2 + Q^2), with P / Q Lambert's fraction for tanh(x / 2): a few
-        roundings' accuracy for one division. Beyond the limit tanh is 1 to the last bit."""
-        terms, limit = (7, 9.0) if self.vectors.single else (16, 20.0)
-        y = 0.5 * self.where(">", limit, limit).where("<", -limit, -limit)
-        p, q = (_polynomial(y * y, side) for side in _tanh_fraction(terms))
-        p = y * p
-        return 2 * p * q / (p * p + q * q)
-
-    def flushed(self):
-        """The numbers without those so small that processors slow down on their products."""
-        tiny = 1e-30 if self.vectors.single else 1e-280
-        builder = self.vectors.builder
-        large = builder.fcmp_unordered(">", (self * self).value, self.vectors.constant(tiny**2))
-        return _Row(self.vectors, builder.select(large, self.value, self.vectors.constant(0.0)))
-
-
-def _polynomial(x, coefficients):
-    *rest, value = coefficients
-    for coefficient in reversed(rest):
-        value = value * x + coefficient
-    return value
-
-
-def _tanh_fraction(terms):
-    """Numerator and denominator, in powers of y^2, of Lambert's continued fraction (1761)
-    tanh(y) / y = 1 / (1 + y^2 / (3 + y^2 / (5 + ...))), cut after `terms` terms."""
-    unit = np.eye(1, terms // 2 + 1)[0]
-    before, now = (0 * unit, unit), (unit, unit)
-    for odd in range(3, 2 * terms, 2):
-        before, now = now, tuple(odd * n + np.roll(b, 1) for n, b in zip(now, before, strict=True))
-    return [side / now[1][0] for side in now]
-
-
-class _Vectors:
-    """Emits loads, stores and products of rows of LANES numbers, float32 or float64."""
-
-    def __init__(self, builder, number):
-        self.builder = builder
-        self.row = ir.VectorType(number, LANES)
-        self.single = number == ir.FloatType()
-        self.align = 4 if self.single else 8
-
-    def constant(self, value):
-        return ir.Constant(self.row, [float(value)] * LANES)
-
-    def load(self, pointer):
-        row = self.builder.bitcast(pointer, self.row.as_pointer())
-        return _Row(self, self.builder.load(row, align=self.align))
-
-    def store(self, row, pointer):
-        pointer = self.builder.bitcast(pointer, self.row.as_pointer())
-        self.builder.store(row.value, pointer, align=self.align)
-
-    def spread(self, pointer):
-        """One number in every lane."""
-        lane = self.builder.insert_element(
-            ir.Constant(self.row, ir.Undefined), self.builder.load(pointer), _int(0, bits=32)
-        )
-        first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return self.builder.shuffle_vector(lane, lane, first)
-
-    def fma(self, a, b, c):
-        """a * b + c, rounded once."""
-        name = f"llvm.fma.v{LANES}f{8 * self.align}"
-        signature = ir.FunctionType(self.row, [self.row] * 3)
-        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
-        return self.builder.call(function, [a, b, c])
-
-    def products(self, starts, lefts, step, right, stride, count, outs):
-        """For each of the pointers, out[lane] = start[lane] + sum_k left[k * step] right[k * stride
-        + lane] over k < count. The sums stay in registers: LLVM turns the stack cells into such."""
-        builder = self.builder
-        cells = [cgutils.alloca_once(builder, self.row) for _ in outs]
-        for cell, start in zip(cells, starts, strict=True):
-            builder.store(self.load(start).value, cell)
-        with cgutils.for_range(builder, count) as loop:
-            factor = self.load(builder.gep(right, [builder.mul(loop.index, stride)])).value
-            offset = builder.mul(loop.index, step)
-            for left, cell in zip(lefts, cells, strict=True):
-                number = self.spread(builder.gep(left, [offset]))
-                builder.store(self.fma(number, factor, builder.load(cell)), cell)
-        for cell, out in zip(cells, outs, strict=True):
-            self.store(_Row(self, builder.load(cell)), out)
-
-
-def _int(value, bits=64):
-    return ir.Constant(ir.IntType(bits), value)
-
-
-class _Array:
-    """A C-ordered array argument of an intrinsic."""
-
-    def __init__(self, context, builder, kind, value):
-        self.builder = builder
-        array = context.make_array(kind)(context, builder, value)
-        self.data, self.ndim = array.data, kind.ndim
-        self.stride = builder.extract_value(array.shape, 1) if kind.ndim == 2 else _int(1)
-
-    def at(self, row, lane=None):
-        index = self.builder.mul(row, self.stride)
-        return self.builder.gep(
-            self.data, [index if lane is None else self.builder.add(index, lane)]
-        )
-
-    def groups(self, number, row, width, lane):
-        """Pointers to so many groups of numbers of a row, `width` apart."""
-        add, mul = self.builder.add, self.builder.mul
-        return [self.at(row, add(mul(width, _int(g)), lane)) for g in range(number)]
-
-
-def _emits(emit):
-    """A void numba intrinsic from emit(builder, vectors, *arguments): arrays are given as _Array, a
-    Cell as its class. The last array is of the type that is computed with."""
-
-    def typer(typing, *kinds):
-        signature = types.void(*(types.intp if isinstance(k, types.Integer) else k for k in kinds))
-
-        def lower(context, builder, signature, values):
-            arguments = []
-            for kind, value in zip(signature.args, values, strict=True):
-                if isinstance(kind, types.Array):
-                    number = context.get_data_type(kind.dtype)
-                    value = _Array(context, builder, kind, value)
-                elif isinstance(kind, types.NamedTuple):
-                    value = kind.instance_class
-                arguments.append(value)
-            emit(builder, _Vectors(builder, number), *arguments)
-            return context.get_dummy_value()
-
-        return signature, lower
-
-    names = list(inspect.signature(emit).parameters.values())
-    typer.__signature__ = inspect.Signature([names[0].replace(name="typing"), *names[2:]])
-    return intrinsic(typer)
-
-
-@_emits
+@emits
 def _product(builder, vectors, rows, left, column, right, count, lane, start, out, row):
-    """out[row + r] = start + left[rows[r], column:][:count] right[:count], for each of ROWS rows r.
-    The start is one row of numbers, or `out` itself."""
-    each = [_int(r) for r in range(ROWS)]
-    lefts = [left.at(builder.load(rows.at(r)), column) for r in each]
-    outs = [out.at(builder.add(row, r), lane) for r in each]
-    starts = outs if start.ndim == 2 else [start.at(lane)] * ROWS
-    vectors.products(starts, lefts, _int(1), right.at(_int(0), lane), right.stride, count, outs)
+    """Emit out[row + r] = start + left[rows[r], column:][:count] right[:count], for r < ROWS.
+
+    The start is one row of numbers, or `out` itself.
+    """
+    lefts = [left.at(rows.load_index(integer(r)), column) for r in range(ROWS)]
+    outs = out.rows(ROWS, row, lane)
+    starts = map(vectors.load, outs if start.ndim == 2 else [start.at(lane)] * ROWS)
+    right_row = right.at(integer(0), lane)
+    sums = vectors.products(starts, lefts, integer(1), right_row, right.stride, count)
+    for total, pointer in zip(sums, outs, strict=True):
+        vectors.store(total, pointer)
 
 
-@_emits
+@emits
 def _outer_product(builder, vectors, left, before, column, right, after, offset, count, lane, out):
-    """out[column + r] += sum over n < count of left[before + n, column + r] right[after + n,
-    offset:], for each of ROWS columns r."""
-    columns = [builder.add(column, _int(r)) for r in range(ROWS)]
-    lefts = [left.at(before, c) for c in columns]
-    outs = [out.at(c, lane) for c in columns]
+    """Emit out[column + r] += sum of left[before + n, column + r] right[after + n, offset:].
+
+    For r < ROWS; the sum is over n < count.
+    """
+    lefts = [left.at(before, builder.add(column, integer(r))) for r in range(ROWS)]
+    outs = out.rows(ROWS, column, lane)
     right_row = right.at(after, builder.add(offset, lane))
-    vectors.products(outs, lefts, left.stride, right_row, right.stride, count, outs)
+    sums = vectors.products(
+        map(vectors.load, outs), lefts, left.stride, right_row, right.stride, count
+    )
+    for total, pointer in zip(sums, outs, strict=True):
+        vectors.store(total, pointer)
 
 
-@_emits
-def _add_row(builder, vectors, rows, other, out, row, lane):
-    """out[row] += rows[other]."""
-    total = vectors.load(out.at(row, lane)) + vectors.load(rows.at(other, lane))
-    vectors.store(total, out.at(row, lane))
-
-
-@_emits
+@emits
 def _sum_rows(builder, vectors, indices, start, stop, rows, lane, out, row):
-    """out[row] = the sum of rows[indices[start:stop]]."""
-    total = cgutils.alloca_once(builder, vectors.row)
-    builder.store(vectors.constant(0.0), total)
+    """Emit out[row] = the sum of rows[indices[start:stop]]."""
+    total = vectors.variable(vectors.constant(0.0))
     with cgutils.for_range(builder, builder.sub(stop, start)) as loop:
-        index = builder.load(indices.at(builder.add(start, loop.index)))
-        other = vectors.load(rows.at(builder.sext(index, ir.IntType(64)), lane))
-        builder.store((_Row(vectors, builder.load(total)) + other).value, total)
-    vectors.store(_Row(vectors, builder.load(total)), out.at(row, lane))
+        other = rows.at(indices.load_index(builder.add(start, loop.index)), lane)
+        builder.store((Row(vectors, builder.load(total)) + vectors.load(other)).value, total)
+    vectors.store(Row(vectors, builder.load(total)), out.at(row, lane))
 
 
-@_emits
+@emits
 def _advance(
     builder, vectors, cell, units, lane,
     table, word, sums, r, states, before, after, tape, step,
@@ -373,7 +193,7 @@ def _advance(
         vectors.store(row, pointer)
 
 
-@_emits
+@emits
 def _retreat(
     builder, vectors, cell, units, lane, states, before, after, dstate, r, tape, bias, block
 ):
@@ -507,7 +327,7 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
             after = at[r]
             if after < len(dstates):
                 for lane in range(0, dstates.shape[1], LANES):
-                    _add_row(dstates, after, dstate, r, lane)
+                    add_row(dstates, after, dstate, r, lane)
             for lane in range(0, units, LANES):
                 _retreat(
                     cell, units, lane, states, after - sign, after, dstate, r, tape, bias, block
