@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment.rnn.kernels import network, reference, threads
+from sentiment.rnn.kernels import network, reference, simple_rnn, threads
 from sentiment.rnn.kernels.network import Shape, Weights
 
 CELLS = ("simple_rnn", "gru", "lstm")
@@ -50,6 +50,32 @@ def run(shape, tokens, embeddings, layers, upstream=None):
     return [memory.features, dE, *(a for layer in gradients for w in layer for a in w)]
 
 
+def run_course(shape, tokens, embeddings, layers, upstream=None):
+    """The same of the kernel for the course's network alone."""
+    ((weights,),) = layers
+    last, memory = simple_rnn.forward(tokens, embeddings, weights)
+    upstream = np.ones_like(last) if upstream is None else upstream
+    dE, gradients = simple_rnn.backward(upstream, embeddings, weights, memory)
+    return [last, dE, *gradients]
+
+
+COURSE = Shape("simple_rnn", 1, False, "last")
+KERNELS = {"course": ("simple_rnn", run_course)} | {cell: (cell, run) for cell in CELLS}
+each_kernel = pytest.mark.parametrize(("cell", "run"), KERNELS.values(), ids=KERNELS)
+
+
+def assert_written_recurrence(run, shape, tokens, weights, rng):
+    """The outputs are the reference's, and the gradients have its derivative in some direction."""
+    expected = reference.features(shape, tokens, *weights)
+    upstream = rng.normal(size=expected.shape)
+    features, *gradients = run(shape, tokens, *weights, upstream)
+    assert_close(features, expected, 1e-10)
+    direction, slope = derivative(shape, tokens, *weights, upstream, rng)
+    ours = [np.sum(g * v) for g, v in zip(gradients, direction, strict=True)]
+    assert sum(ours) == pytest.approx(slope, abs=1e-10 * np.abs(ours).sum())
+    return features
+
+
 def derivative(shape, tokens, embeddings, layers, upstream, rng):
     """A direction in the space of all weights, and the derivative of sum(upstream * features) in
     it, exact but for rounding: the imaginary part of a step along i (Squire and Trapp, 1998)."""
@@ -70,7 +96,7 @@ def assert_close(one, other, tolerance):
     assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(other)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(
     cell=st.sampled_from(CELLS),
     directions=st.integers(1, 2),
@@ -92,33 +118,45 @@ def test_double_precision_is_the_written_recurrence(
     tokens = padded_reviews(rng, reviews, steps, vocabulary)
     if pooling == "mean_max":  # the mean of no words is not a number
         tokens[:, -1] = np.maximum(tokens[:, -1], 1)
-    expected = reference.features(shape, tokens, embeddings, layers)
-    upstream = rng.normal(size=expected.shape)
-    features, *gradients = run(shape, tokens, embeddings, layers, upstream)
-    assert_close(features, expected, 1e-10)
+    features = assert_written_recurrence(run, shape, tokens, (embeddings, layers), rng)
     inferred = network.forward(shape, tokens, no_mask(embeddings), embeddings, layers, False)
     np.testing.assert_array_equal(inferred.features, features)
 
-    direction, slope = derivative(shape, tokens, embeddings, layers, upstream, rng)
-    ours = [np.sum(g * v) for g, v in zip(gradients, direction, strict=True)]
-    assert sum(ours) == pytest.approx(slope, abs=1e-10 * np.abs(ours).sum())
+
+@settings(deadline=None, max_examples=20)
+@given(
+    reviews=st.integers(1, 40),
+    steps=st.integers(1, 90),
+    vocabulary=st.integers(1, 60),
+    size=st.integers(1, 70),
+    units=st.integers(1, 70),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_course_s_kernel_is_the_written_recurrence(
+    reviews, steps, vocabulary, size, units, seed
+):
+    rng = np.random.default_rng(seed)
+    weights = random_weights(rng, COURSE, 1, vocabulary, size, units)
+    tokens = padded_reviews(rng, reviews, steps, vocabulary)
+    assert_written_recurrence(run_course, COURSE, tokens, weights, rng)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@each_kernel
 @pytest.mark.parametrize("steps", [1, 500])
-@pytest.mark.parametrize("masked", [True, False])
-def test_the_longest_reviews(cell, steps, masked):
-    rng, shape = np.random.default_rng(0), Shape(cell, 1, masked, "last")
-    embeddings, layers = random_weights(rng, shape, 1, 30, 5, 4)
+def test_the_longest_reviews(cell, run, steps):
+    rng, shape = np.random.default_rng(0), Shape(cell, 1, False, "last")
+    weights = random_weights(rng, shape, 1, 30, 5, 4)
     tokens = padded_reviews(rng, 3, steps, 30)
     tokens[0] = np.maximum(tokens[0], 1)  # no padding at all
     tokens[1] = 0  # nothing else
-    upstream = rng.normal(size=(3, 4))
-    features, *gradients = run(shape, tokens, embeddings, layers, upstream)
-    assert_close(features, reference.features(shape, tokens, embeddings, layers), 1e-10)
-    direction, slope = derivative(shape, tokens, embeddings, layers, upstream, rng)
-    ours = [np.sum(g * v) for g, v in zip(gradients, direction, strict=True)]
-    assert sum(ours) == pytest.approx(slope, abs=1e-10 * np.abs(ours).sum())
+    assert_written_recurrence(run, shape, tokens, weights, rng)
+
+
+@each_kernel
+def test_padding_alone(cell, run):
+    rng, shape = np.random.default_rng(0), Shape(cell, 1, False, "last")
+    weights = random_weights(rng, shape, 1, 9, 4, 3)
+    assert_written_recurrence(run, shape, np.zeros((11, 20), np.int32), weights, rng)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -140,14 +178,12 @@ def test_tanh_at_any_size(number, tolerance):
     embeddings = values.astype(number)[:, None]
     one, zero = np.ones((1, 1), number), np.zeros(1, number)
     tokens = np.arange(len(values), dtype=np.int32)[:, None]
-    states = run(
-        Shape("simple_rnn", 1, False, "last"), tokens, embeddings, [[Weights(one, 0 * one, zero)]]
-    )[0]
+    states = run(COURSE, tokens, embeddings, [[Weights(one, 0 * one, zero)]])[0]
     np.testing.assert_allclose(states, np.tanh(embeddings.astype(float)), rtol=tolerance)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_not_a_number_stays_visible(cell):
+@each_kernel
+def test_not_a_number_stays_visible(cell, run):
     rng, shape = np.random.default_rng(0), Shape(cell, 1, False, "last")
     embeddings, layers = random_weights(rng, shape, 1, 9, 4, 3, np.float32)
     embeddings[5] = np.nan
@@ -158,21 +194,24 @@ def test_not_a_number_stays_visible(cell):
 
 
 @pytest.mark.parametrize("token", [-1, 9])
-@pytest.mark.parametrize("masked", [True, False])
-def test_a_token_outside_the_vocabulary_is_refused(token, masked):
+@pytest.mark.parametrize(("masked", "run"), [(True, run), (False, run), (False, run_course)])
+def test_a_token_outside_the_vocabulary_is_refused(token, masked, run):
     shape = Shape("simple_rnn", 1, masked, "last")
     weights = random_weights(np.random.default_rng(0), shape, 1, 9, 4, 3, np.float32)
     with pytest.raises(IndexError, match="0 to 8"):
         run(shape, np.array([[1, token]], np.int32), *weights)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("directions", "pooling"), [(1, "last"), (2, "mean_max")])
-def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, cell, directions, pooling):
-    rng, shape = np.random.default_rng(0), Shape(cell, directions, pooling == "mean_max", pooling)
+@pytest.mark.parametrize(
+    ("shape", "run"),
+    [(COURSE, run_course), (Shape("gru", 1, False, "last"), run)]
+    + [(Shape(cell, 2, True, "mean_max"), run) for cell in CELLS],
+)
+def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, shape, run):
+    rng = np.random.default_rng(0)
     embeddings, layers = random_weights(rng, shape, 1, 3000, 32, 28, np.float32)
     tokens = np.maximum(padded_reviews(rng, 60, 200, 3000), np.arange(200) == 199)
-    tokens = tokens.astype(np.int32)
+    tokens = tokens.astype(np.int32)  # each review has a word
 
     def results():
         return [array.tobytes() for array in run(shape, tokens, embeddings, layers)]
@@ -195,6 +234,17 @@ def test_arrays_in_use_are_not_reused():
     run(shape, second, embeddings, layers)
     upstream = np.ones_like(memory.features)
     dE, _ = network.backward(shape, upstream, mask, embeddings, layers, memory)
+    np.testing.assert_array_equal(dE, expected[1])
+
+
+def test_arrays_of_the_course_s_kernel_in_use_are_not_reused():
+    rng = np.random.default_rng(0)
+    embeddings, layers = random_weights(rng, COURSE, 1, 50, 8, 6)
+    first, second = (padded_reviews(rng, 30, 40, 50) for _ in range(2))
+    expected = run_course(COURSE, first, embeddings, layers)
+    last, memory = simple_rnn.forward(first, embeddings, layers[0][0])
+    simple_rnn.forward(second, embeddings, layers[0][0])
+    dE, _ = simple_rnn.backward(np.ones_like(last), embeddings, layers[0][0], memory)
     np.testing.assert_array_equal(dE, expected[1])
 
 

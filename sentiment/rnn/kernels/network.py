@@ -71,7 +71,9 @@ def forward(
     Raises:
         IndexError: for a token outside the vocabulary.
     """
+    # Padding is the same for all reviews, unless its word vector is dropped out or states are mixed.
     share = not shape.masked and shape.pooling == "last" and shape.directions == len(layers) == 1
+    share = share and len(mask) == 0
     batch = layout.lay_out(tokens, len(embeddings), shape.masked, share, shape.directions)
     number, N = embeddings.dtype, len(batch.ranks)
     kept, states = [], np.empty(0)
