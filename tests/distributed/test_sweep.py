@@ -32,7 +32,7 @@ def read(tmp_path, monkeypatch):
     return read
 
 
-@pytest.mark.parametrize("path", [*Path("sweeps").glob("*.yaml")], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(Path("sweeps").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_projects_own_sweeps_are_valid(path):
     assert sweep.read(path.stem, params.read("params.yaml")).size >= 10
 
