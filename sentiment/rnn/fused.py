@@ -280,13 +280,13 @@ def _parts(model: keras.Model) -> Parts:
     embedding = graph.take(keras.layers.Embedding, tokens)
     if embedding is None:
         raise UnsupportedError("the network doesn't begin with an Embedding")
-    words = states = embedding.output
+    words = states = graph.output(embedding)
     if dropout := graph.take(keras.layers.SpatialDropout1D, words):
-        states = dropout.output
+        states = graph.output(dropout)
     recurrent = []
     while layer := graph.take((*_CELLS, keras.layers.Bidirectional), states):
         recurrent.append(layer)
-        states = layer.output
+        states = graph.output(layer)
     if not recurrent:
         raise UnsupportedError("no SimpleRNN, GRU or LSTM follows the Embedding")
     pooling, features = "last", states
@@ -303,19 +303,27 @@ class _Graph:
     """The layers of a network, to be taken one by one, each where its input comes from."""
 
     def __init__(self, model: keras.Model):
-        self._outputs = model.outputs
-        self._layers = [
-            layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
-        ]
-        self._known = {id(t) for t in [*model.inputs, *(layer.output for layer in self._layers)]}
+        self._outputs, ahead = model.outputs, [*model.outputs]
+        self._calls = {}  # of each layer, that of this model: a Sequential makes others as it grows
+        while ahead:
+            layer, number, _ = ahead.pop()._keras_history
+            if layer not in self._calls and not isinstance(layer, keras.layers.InputLayer):
+                self._calls[layer] = layer._inbound_nodes[number]
+                ahead += self._calls[layer].input_tensors
+        self._layers = [layer for layer in model.layers if layer in self._calls]
+        self._known = {id(t) for t in [*model.inputs, *map(self.output, self._layers)]}
+
+    def output(self, layer: keras.Layer) -> keras.KerasTensor:
+        """Return what a layer makes in this model."""
+        return self._calls[layer].output_tensors[0]
 
     def take(
         self, kinds: type | tuple[type, ...], *inputs: keras.KerasTensor
     ) -> keras.Layer | None:
         """Return the next layer of these kinds that reads just these tensors, None without one."""
         for layer in self._layers:
-            reads = layer.input if isinstance(layer.input, list) else [layer.input]
-            reads = [id(tensor) for tensor in reads if id(tensor) in self._known]  # no masks
+            reads = map(id, self._calls[layer].input_tensors)
+            reads = [tensor for tensor in reads if tensor in self._known]  # no masks
             if reads == [id(tensor) for tensor in inputs] and isinstance(layer, kinds):
                 self._layers.remove(layer)
                 return layer
@@ -332,9 +340,9 @@ class _Graph:
             self.take(layers.GlobalMaxPooling1D, states),
         ]
         if all(read):
-            read.append(self.take(layers.ReLU, read.pop().output))
-        if all(read) and (joined := self.take(layers.Concatenate, *(one.output for one in read))):
-            return joined.output
+            read.append(self.take(layers.ReLU, self.output(read.pop())))
+        if all(read) and (joined := self.take(layers.Concatenate, *map(self.output, read))):
+            return self.output(joined)
         raise UnsupportedError(
             "the states are read out neither as the last nor as mean and maximum"
         )
@@ -344,7 +352,7 @@ class _Graph:
         chain = []
         while layer := self.take(keras.Layer, tensor):
             chain.append(layer)
-            tensor = layer.output
+            tensor = self.output(layer)
         if self._layers or len(self._outputs) != 1 or self._outputs[0] is not tensor:
             raise UnsupportedError("what follows the recurrence isn't a chain of layers")
         return chain

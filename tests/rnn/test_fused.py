@@ -8,7 +8,7 @@ from sentiment.rnn import fused, training
 from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.kernels import network as network_kernels
 from sentiment.rnn.kernels import simple_rnn, threads
-from sentiment.rnn.model import build_network
+from sentiment.rnn.model import build_network, load_network, save_network
 
 COURSE = params.read().train
 
@@ -218,6 +218,16 @@ def test_the_saved_model_is_plain_keras(tmp_path):
     assert [type(layer).__module__.split(".")[0] for layer in loaded.layers] == ["keras"] * 3
     tokens = padded_reviews(np.random.default_rng(1), 21, 40, 30)
     assert_close([loaded.predict(tokens, verbose=0)], [twin.predict(tokens, verbose=0)], 1e-5)
+
+
+@pytest.mark.parametrize("shape", [{}, {"pooling": "mean_max", "mask_padding": True}])
+def test_a_network_that_was_loaded_is_fused_too(tmp_path, shape):
+    """Its layers have been called more than once: Keras builds a Sequential layer by layer."""
+    settings = params.read().train
+    network = settings.network.model_copy(update=shape)
+    model = build_network(50, 20, settings.model_copy(update={"network": network}))
+    save_network(model, tmp_path / "saved.keras")
+    assert fused.unsupported_reason(load_network(tmp_path / "saved.keras")) is None
 
 
 def test_the_twin_shares_variables_names_and_initial_values():
