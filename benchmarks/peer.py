@@ -51,8 +51,7 @@ class Network(NamedTuple):
     reviews: int
 
     def operations(self, words: int) -> float:
-        """Return the floating-point operations of an epoch: products with W and U, and backward
-        twice as many."""
+        """Return an epoch's floating-point operations: two thirds are the backward pass's."""
         products = self.gates * self.units * (self.size + self.units)
         return 3 * 2 * products * (1 + self.both) * words
 
@@ -111,7 +110,7 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Cal
         def __len__(self):
             return len(batches)
 
-        def __getitem__(self, batch):
+        def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
             return batches[batch]
 
     dataset = Dataset()
@@ -158,7 +157,7 @@ def torch_jobs(network: Network, batches: Batches) -> dict[str, Callable]:
             features = network.size + 4 * network.units if network.both else network.units
             self.head = nn.Linear(features, 1)
 
-        def forward(self, tokens):
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
             vectors = self.embedding(tokens)
             states = self.rnn(vectors)[0]
             if network.both:

@@ -205,8 +205,8 @@ _LAYOUT_TYPES = [tf.int64] * 7 + [tf.int32] * 4 + [tf.int64]
 def _forward(shape: Shape, tokens: np.ndarray, *inputs: np.ndarray) -> list[np.ndarray]:
     """Return features, layout, and each layer's memory."""
     memory = network.forward(shape, tokens, *_nested(shape, inputs), training=True)
-    rows, *layout = memory.layout
-    return [memory.features, *rows, *layout, *(array for layer in memory.layers for array in layer)]
+    rows, layers = memory.layout.rows, (array for layer in memory.layers for array in layer)
+    return [memory.features, *rows[:3], np.asarray(rows.path), *memory.layout[1:], *layers]
 
 
 def _infer(shape: Shape, tokens: np.ndarray, *inputs: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def refit(settings: Params, seed: int, epochs: int, checkpoint: Checkpoint) -> k
     """
     both = splits.load("train", "validation")
     print(f"once more, on all {len(both.y):,} training reviews: {epochs} epochs")
-    fixed = {"train.epochs": epochs, "train.patience": None}
+    fixed: dict[str, object] = {"train.epochs": epochs, "train.patience": None}
     settings = params.changed(settings, fixed, "params.yaml")
     model, examples = _prepare(settings, seed, both)
     return fit(model, examples, None, settings.train, seed, checkpoint, None)

@@ -89,7 +89,7 @@ def lay_out(
 
 @_compiled
 def _count_words(tokens, masked, lengths):
-    """Fills in how many words each review has: without any padding if masked, or in front."""
+    """Fill in how many words each review has: without any padding if masked, or in front."""
     for review in range(len(tokens)):
         length = 0
         for token in tokens[review]:
@@ -99,7 +99,7 @@ def _count_words(tokens, masked, lengths):
 
 @_compiled
 def _number_words(tokens, lengths, masked, offsets, padding, numbers, words, ranks, reviews):
-    """Fills in words, ranks and reviews; returns how many words there are, -1 if one is unknown.
+    """Fill in words, ranks and reviews; returns how many words there are, -1 if one is unknown.
 
     numbers: for each word of the vocabulary its number in the batch, all -1 at first.
     """
@@ -126,7 +126,7 @@ def _number_words(tokens, lengths, masked, offsets, padding, numbers, words, ran
 
 @_compiled
 def _sort_by_word(lengths, offsets, padding, ranks, occurrences, first):
-    """Fills in occurrences and first: a counting sort. Padding that is shared has rows 1, 2, ..."""
+    """Fill in occurrences and first: a counting sort. Padding that is shared has rows 1, 2, ..."""
     for review in range(-1, len(lengths)):
         start, length = (0, padding) if review < 0 else (offsets[review], lengths[review])
         for row in range(start + 1, start + length + 1):
@@ -143,8 +143,11 @@ def _sort_by_word(lengths, offsets, padding, ranks, occurrences, first):
 
 @_compiled
 def pool_kernel(counts, layout, embeddings, states, units, features):
-    """A review's mean word vector, then of each direction the mean state, then the maximum of its
-    states and zero: features (B, D + 2 * directions * units)."""
+    """Fill in features, (B, D + 2 * directions * units).
+
+    They are a review's mean word vector, then of each direction the mean state, then the maximum of
+    its states and zero.
+    """
     directions, D = len(states), embeddings.shape[1]
     for review in tasks(counts, 0, len(layout.lengths)):
         start, length = layout.offsets[review] + 1, layout.lengths[review]
@@ -168,7 +171,7 @@ def pool_kernel(counts, layout, embeddings, states, units, features):
 
 @_compiled
 def pool_gradient_kernel(counts, layout, states, units, features, dfeatures, dstates):
-    """The gradient of the states. Equal maxima share theirs, as in TensorFlow."""
+    """Fill in the gradient of the states. Equal maxima share theirs, as in TensorFlow."""
     directions = len(states)
     D = features.shape[1] - 2 * directions * units
     for review in tasks(counts, 0, len(layout.lengths)):
@@ -193,7 +196,7 @@ def pool_gradient_kernel(counts, layout, states, units, features, dfeatures, dst
 
 @_compiled
 def drop_out_kernel(counts, layout, embeddings, mask, X):
-    """X = the word vectors of all rows, times the mask of their review (B, D)."""
+    """Fill in X: the word vectors of all rows, times the mask of their review, (B, D)."""
     for chunk in tasks(counts, 0, -(-len(X) // CHUNK)):
         for row in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(X))):
             vector = embeddings[layout.words[layout.ranks[row]]]
@@ -204,8 +207,11 @@ def drop_out_kernel(counts, layout, embeddings, mask, X):
 
 @_compiled
 def embedding_gradient_kernel(counts, layout, dX, mask, dmeans, dE):
-    """dE (vocabulary, D). dX has the rows of words, or where there is a mask, of all rows; dmeans
-    (B, D) is what each of a review's words adds, or has no rows."""
+    """Fill in dE, (vocabulary, D).
+
+    dX has the rows of words, or where there is a mask, of all rows; dmeans (B, D) is what each of a
+    review's words adds, or has no rows.
+    """
     for chunk in tasks(counts, 0, -(-len(dE) // CHUNK)):
         dE[chunk * CHUNK : (chunk + 1) * CHUNK] = 0
     for chunk in tasks(counts, 1, -(-len(layout.words) // CHUNK)):

@@ -9,11 +9,15 @@ import numpy as np
 
 from sentiment.rnn.kernels import layout, recurrence
 from sentiment.rnn.kernels.layout import Layout
-from sentiment.rnn.kernels.recurrence import PARTS, Cell, Inputs
+from sentiment.rnn.kernels.recurrence import PARTS, AnyCell, Inputs
 from sentiment.rnn.kernels.threads import empty, run_in_threads
 from sentiment.rnn.kernels.vectors import LANES, ROWS, whole
 
-CELLS = {"simple_rnn": recurrence.SimpleRNN, "gru": recurrence.GRU, "lstm": recurrence.LSTM}
+CELLS: dict[str, type[AnyCell]] = {
+    "simple_rnn": recurrence.SimpleRNN,
+    "gru": recurrence.GRU,
+    "lstm": recurrence.LSTM,
+}
 
 
 class Shape(NamedTuple):
@@ -42,8 +46,7 @@ class Weights(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What `backward` needs of `forward`: the layout, and of each layer its inputs, states and
-    tape."""
+    """What `backward` needs of `forward`; of each layer its inputs, states and tape."""
 
     layout: Layout
     layers: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -71,7 +74,7 @@ def forward(
     Raises:
         IndexError: for a token outside the vocabulary.
     """
-    # Padding is the same for all reviews, unless its word vector is dropped out or states are mixed.
+    # Padding in front is the same for all reviews, unless dropout tells its vectors apart.
     share = not shape.masked and shape.pooling == "last" and shape.directions == len(layers) == 1
     share = share and len(mask) == 0
     batch = layout.lay_out(tokens, len(embeddings), shape.masked, share, shape.directions)
@@ -120,8 +123,11 @@ def backward(
     """Return the gradients of the embeddings and of all weights, from that of what is read out.
 
     Args:
-        shape, mask, embeddings, layers: As `forward` had them.
+        shape: As `forward` had it.
         dfeatures: The gradient of the features, (B, features).
+        mask: As `forward` had it.
+        embeddings: Likewise.
+        layers: Likewise.
         memory: What `forward` returned.
     """
     batch, number, D = memory.layout, embeddings.dtype, embeddings.shape[1]
@@ -179,7 +185,7 @@ def _split(dX: np.ndarray, directions: int) -> np.ndarray:
     return dstates
 
 
-def pack(cell: str, weights: list[Weights]) -> Cell:
+def pack(cell: str, weights: list[Weights]) -> AnyCell:
     """Return a layer's weights as the kernels take them."""
     kind, (D, H) = CELLS[cell], (len(weights[0].kernel), len(weights[0].recurrent))
     gates, units, number = len(kind.X_GATES), whole(H, LANES), weights[0].kernel.dtype
@@ -206,7 +212,7 @@ def pack(cell: str, weights: list[Weights]) -> Cell:
 
 
 def _unpack(
-    cell: Cell, weights: list[Weights], dW: np.ndarray, dU: np.ndarray, dbias: np.ndarray
+    cell: AnyCell, weights: list[Weights], dW: np.ndarray, dU: np.ndarray, dbias: np.ndarray
 ) -> list[Weights]:
     """Return the gradients of a layer's weights, from those in the kernels' form."""
     gates, (D, H) = len(cell.X_GATES), (len(weights[0].kernel), len(weights[0].recurrent))

@@ -121,13 +121,16 @@ class GRU(Cell):
         return [dn, dz, dn * un * r * (1 - r), dn * r], [dh * z]
 
 
+AnyCell = SimpleRNN | LSTM | GRU
+
+
 def tanh(x):
-    """The function of the same name, of a row of numbers."""
+    """Return the hyperbolic tangent of a row of numbers."""
     return x.tanh()
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)), of a row of numbers."""
+    """Return 1 / (1 + exp(-x)), of a row of numbers."""
     return 0.5 + 0.5 * (0.5 * x).tanh()
 
 
@@ -256,7 +259,7 @@ class Inputs(NamedTuple):
 
 @_compiled
 def _look_up(cell, d, inputs, start, stop, table):
-    """table = X W + b, for the inputs from start to stop."""
+    """Fill in the table, X W + b, for the inputs from start to stop."""
     rows, W, b = np.empty(ROWS, np.int64), cell.W[d], cell.b[d]
     for row in range(start, stop, ROWS):
         for r in range(ROWS):
@@ -267,7 +270,7 @@ def _look_up(cell, d, inputs, start, stop, table):
 
 @_compiled
 def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
-    """Takes a block of reviews through their steps, with a tape of ROWS rows unless `training`."""
+    """Take a block of reviews through their steps, with a tape of ROWS rows unless `training`."""
     sign = 1 - 2 * d
     U, c, first = cell.U[d], cell.c[d], block * ROWS
     sums, units = np.empty((ROWS, len(c)), states.dtype), len(U)
@@ -309,8 +312,11 @@ def forward_kernel(counts, cell, rows, inputs, table, states, tape):
 
 @_compiled
 def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, bias):
-    """Takes a block of reviews back. A review that has not begun yet, seen from the end, reads the
-    row beyond its last, where the tape is 0."""
+    """Take a block of reviews back.
+
+    A review that has not begun yet, seen from the end, reads the row beyond its last, where the
+    tape is 0.
+    """
     sign = 1 - 2 * d
     U_T, first = cell.U_T[d], block * ROWS
     sums, units = len(U_T), U_T.shape[1]
@@ -338,8 +344,10 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
 
 @_compiled
 def _add_outer_products(left, before, right, after, offset, count, out):
-    """out += sum over n < count of the outer products of left[before + n] and right[after + n,
-    offset:]."""
+    """Add to `out` the outer products of left[before + n] and right[after + n, offset:].
+
+    For n < count.
+    """
     for column in range(0, len(out), ROWS):
         for lane in range(0, out.shape[1], LANES):
             _outer_product(left, before, column, right, after, offset, count, lane, out)

@@ -59,7 +59,7 @@ def states(cell: str, inputs: np.ndarray, weights: Weights) -> np.ndarray:
     """Return the states h, (T + 1, H), from inputs (T, D): the zero state, then one for each."""
     step = CELLS[cell]
     zero = np.zeros(len(weights.recurrent))
-    state = (zero, zero) if cell == "lstm" else (zero,)
+    state: State = (zero, zero) if cell == "lstm" else (zero,)
     return np.array([zero, *((state := step(x, state, *weights))[0] for x in inputs)])
 
 

@@ -5,14 +5,14 @@ import math
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-THREADS = config.NUMBA_NUM_THREADS
+THREADS = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
 _MAX_PHASES = 8
 _CACHE_LINE = 8  # counts: threads that write to one line wait for each other
 
@@ -32,8 +32,8 @@ def run_in_threads(kernel: Callable, *arguments: object) -> None:
 
 @functools.cache
 def _helpers(number: int) -> queue.SimpleQueue:
-    """Return the queue that so many threads wait at. (A pool's futures cost more than the work.)"""
-    jobs = queue.SimpleQueue()
+    """Return the queue that so many threads wait at: a pool's futures cost more than the work."""
+    jobs: queue.SimpleQueue = queue.SimpleQueue()
 
     def help_out() -> None:
         while True:
@@ -61,7 +61,7 @@ def _fetch_add(typing, counts, index, amount):
 
 
 @njit(nogil=True)  # numba can't take a generator from its cache into another function
-def tasks(counts: np.ndarray, phase: int, number: int) -> Iterator[int]:
+def tasks(counts, phase, number):
     """Yield the tasks of a phase that no other thread has taken, and end when all are done.
 
     A thread that comes late finds none left: nobody waits for it.

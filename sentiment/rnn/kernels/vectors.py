@@ -8,7 +8,6 @@ remove `__pycache__`.
 """
 
 import inspect
-from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir
@@ -66,7 +65,7 @@ class Row:
     __radd__, __rmul__ = __add__, __mul__
 
     def fma(self, factor, addend):
-        """Return self * factor + addend, rounded once."""
+        """Return `self * factor + addend`, rounded once."""
         return Row(self.vectors, self.vectors.fma(self.value, factor.value, addend.value))
 
     def where(self, comparison, bound, other):
@@ -76,9 +75,10 @@ class Row:
         return Row(self.vectors, builder.select(found, constant(other).value, self.value))
 
     def tanh(self):
-        """Return the tanh, 2 P Q / (P^2 + Q^2), with P / Q Lambert's fraction for tanh(x / 2).
+        """Return the hyperbolic tangent, a few roundings from exact, for one division.
 
-        A few roundings' accuracy for one division. Beyond the limit tanh is 1 to the last bit.
+        It is 2 P Q / (P^2 + Q^2), with P / Q Lambert's fraction for tanh(x / 2). Beyond the limit
+        it is 1 to the last bit.
         """
         terms, limit = (7, 9.0) if self.vectors.single else (16, 20.0)
         y = 0.5 * self.where(">", limit, limit).where("<", -limit, -limit)
@@ -207,7 +207,7 @@ class Array:
         return value if value.type.width == 64 else self.builder.sext(value, ir.IntType(64))
 
 
-def emits(emit: Callable) -> Callable:
+def emits(emit):
     """Return a void numba intrinsic from emit(builder, vectors, *arguments).
 
     Arrays are given as `Array`, a named tuple as its class. The last array is of the type that is
