@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from playwright.sync_api import Browser, sync_playwright
+import plotnine as p9
 from plotnine.composition import Compose
 
 from scripts.readme import fill
@@ -48,7 +49,7 @@ def main() -> None:
     on_padding = tracer.trace(np.full((1, settings.pad.maxlen), PAD)).states[0]
     saliency = by_distance(tracer.saliency(rows))
     ends = score_ends(network, rows, labels)
-    drawn = {
+    drawn: dict[str, p9.ggplot | Compose] = {
         "unrolled": recurrence_figures.unrolled(
             ["this", "film", "is", "not", "bad"], settings.train.embedding_dim, settings.train.units
         ),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import plotnine as p9
+from plotnine.composition import Compose
 
 from sentiment.colours import BLUE, GREY, ORANGE
 from sentiment.models import SAVED
@@ -220,6 +221,6 @@ def _model_colours() -> p9.scale_colour_manual:
     return p9.scale_colour_manual({model.title: model.colour for model in SAVED.values()})
 
 
-def save(figure: p9.ggplot, path: Path) -> None:
+def save(figure: p9.ggplot | Compose, path: Path) -> None:
     """Write a figure as PNG, the same bytes for the same figure."""
     figure.save(path, format="png", verbose=False)

@@ -10,7 +10,7 @@ optimiser and the loop over the epochs are Keras's own.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -304,7 +304,8 @@ class _Graph:
 
     def __init__(self, model: keras.Model):
         self._outputs, ahead = model.outputs, [*model.outputs]
-        self._calls = {}  # of each layer, that of this model: a Sequential makes others as it grows
+        # Of each layer the call in this model: a Sequential makes others as it grows.
+        self._calls: dict[keras.Layer, Any] = {}
         while ahead:
             layer, number, _ = ahead.pop()._keras_history
             if layer not in self._calls and not isinstance(layer, keras.layers.InputLayer):
@@ -322,8 +323,8 @@ class _Graph:
     ) -> keras.Layer | None:
         """Return the next layer of these kinds that reads just these tensors, None without one."""
         for layer in self._layers:
-            reads = map(id, self._calls[layer].input_tensors)
-            reads = [tensor for tensor in reads if tensor in self._known]  # no masks
+            tensors = map(id, self._calls[layer].input_tensors)
+            reads = [tensor for tensor in tensors if tensor in self._known]  # no masks
             if reads == [id(tensor) for tensor in inputs] and isinstance(layer, kinds):
                 self._layers.remove(layer)
                 return layer
