@@ -7,7 +7,7 @@ from sentiment import params
 from sentiment.rnn import fused, training
 from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.kernels import network as network_kernels
-from sentiment.rnn.kernels import simple_rnn, threads
+from sentiment.rnn.kernels import simple_rnn
 from sentiment.rnn.model import build_network, load_network, save_network
 
 COURSE = params.read().train
@@ -203,21 +203,6 @@ def test_training_is_that_of_stock_keras():
     assert_close(ours.get_weights(), theirs.get_weights(), 1e-3)
     tokens = padded_reviews(np.random.default_rng(1), 21, 40, 30)
     assert_close([twin.predict(tokens, verbose=0)], [ours.predict(tokens, verbose=0)], 1e-5)
-
-
-def test_training_gives_the_same_bytes_whatever_the_threads(monkeypatch):
-    weights = [weight.tobytes() for weight in trained()[0].get_weights()]
-    monkeypatch.setattr(threads, "THREADS", 1)
-    assert [weight.tobytes() for weight in trained()[0].get_weights()] == weights
-
-
-def test_the_saved_model_is_plain_keras(tmp_path):
-    model, twin, _ = trained()
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert [type(layer).__module__.split(".")[0] for layer in loaded.layers] == ["keras"] * 3
-    tokens = padded_reviews(np.random.default_rng(1), 21, 40, 30)
-    assert_close([loaded.predict(tokens, verbose=0)], [twin.predict(tokens, verbose=0)], 1e-5)
 
 
 @pytest.mark.parametrize("shape", [{}, {"pooling": "mean_max", "mask_padding": True}])

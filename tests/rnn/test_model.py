@@ -1,7 +1,6 @@
 """Tests of the network: the course's figures, and its outputs against a NumPy recurrence."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -207,22 +206,29 @@ def test_the_same_seed_gives_the_same_network():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, reviews) -> tuple[Path, tuple]:
-    """A folder in which SETTINGS were trained to the end, and what came of it."""
+def checkpoint(tmp_path_factory, reviews) -> Path:
+    """The checkpoint of SETTINGS, trained to the end."""
     folder = tmp_path_factory.mktemp("trained")
-    return folder, train(folder, reviews, SETTINGS)
+    train(folder, reviews, SETTINGS)
+    return folder / "checkpoint.npz"
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        SETTINGS.model_copy(update={"engine": "keras"}),
-        SETTINGS.model_copy(
-            update={"schedule": "cosine", "optimizer": "adam", "clipnorm": 1.0, "patience": 2}
+        pytest.param(SETTINGS, marks=pytest.mark.slow),
+        pytest.param(SETTINGS.model_copy(update={"engine": "keras"}), marks=pytest.mark.slow),
+        shaped(
+            SETTINGS.model_copy(
+                update={"schedule": "cosine", "optimizer": "adam", "clipnorm": 1.0, "patience": 2}
+            ),
+            **RICH,
+            word_dropout=0.1,
+            embedding_dropout=0.2,
+            dropout=0.2,
         ),
-        shaped(**RICH, word_dropout=0.1, embedding_dropout=0.2, dropout=0.2),
     ],
-    ids=["keras", "schedule and patience", "rich"],
+    ids=["fused", "keras", "all options"],
 )
 def test_interrupted_training_ends_in_the_same_bytes(tmp_path, reviews, settings):
     whole = train(tmp_path / "whole", reviews, settings)
@@ -242,31 +248,37 @@ def test_interrupted_training_ends_in_the_same_bytes(tmp_path, reviews, settings
     assert resumed == whole
 
 
-def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, reviews, trained):
-    shutil.copy(trained[0] / "checkpoint.npz", tmp_path)
-    epochs = []
-    train(tmp_path, reviews, SETTINGS, lambda epoch, _: epochs.append(epoch), identity="other")
-    assert epochs == [0, 1, 2]
+def restored(path, identity="same"):
+    """Return how many epochs a checkpoint says are done, and whether it changed the weights."""
+    twin = training.compile_twin(network(), SETTINGS, steps=1)
+    before = twin.get_weights()
+    epochs = Checkpoint(path, identity).restore(twin)
+    pairs = zip(twin.get_weights(), before, strict=True)
+    return epochs, not all(np.array_equal(now, then) for now, then in pairs)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(checkpoint):
+    assert restored(checkpoint) == (3, True)
+    assert restored(checkpoint, identity="other") == (0, False)
 
 
 @pytest.mark.parametrize(
     "damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"\0" * 99]
 )
-def test_a_damaged_checkpoint_is_not_resumed(tmp_path, reviews, trained, damage):
-    folder, whole = trained
-    intact = (folder / "checkpoint.npz").read_bytes()
-    (tmp_path / "checkpoint.npz").write_bytes(damage(intact))
-    assert train(tmp_path, reviews, SETTINGS) == whole
+def test_a_damaged_checkpoint_is_not_resumed(tmp_path, checkpoint, damage):
+    damaged = tmp_path / "checkpoint.npz"
+    damaged.write_bytes(damage(checkpoint.read_bytes()))
+    assert restored(damaged) == (0, False)
 
 
-def train(folder, reviews, settings, on_epoch_end=lambda epoch, metrics: None, identity="same"):
+def train(folder, reviews, settings, on_epoch_end=lambda epoch, metrics: None):
     """Return the bytes of all that training makes in a process of its own."""
     keras.utils.clear_session()  # or names of operations would be counted on
     folder.mkdir(exist_ok=True)
     fitted_on, validation = Dataset(*(a[:50] for a in reviews)), Dataset(*(a[50:] for a in reviews))
     model, checkpoint = (
         network(settings),
-        Checkpoint(folder / "checkpoint.npz", identity),
+        Checkpoint(folder / "checkpoint.npz", "same"),
     )
     best = training.fit(model, fitted_on, validation, settings, 7, checkpoint, on_epoch_end)
     save_network(model, folder / "model.keras")
@@ -295,9 +307,9 @@ def test_without_validation_rows_the_last_epoch_is_kept(tmp_path, reviews):
         assert np.array_equal(kept, last)
 
 
-def test_fused_training_says_where_it_does_not_apply(tmp_path, reviews, capsys, monkeypatch):
+def test_fused_training_says_where_it_does_not_apply(capsys, monkeypatch):
     monkeypatch.setattr(training.fused, "unsupported_reason", lambda model: "the moon is full")
-    train(tmp_path, reviews, SETTINGS)
+    training.compile_twin(network(), SETTINGS, steps=1)
     assert "stock Keras, since the moon is full" in capsys.readouterr().out
 
 
