@@ -96,7 +96,7 @@ def assert_close(one, other, tolerance):
     assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(other)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(
     cell=st.sampled_from(CELLS),
     directions=st.integers(1, 2),
@@ -123,10 +123,10 @@ def test_double_precision_is_the_written_recurrence(
     np.testing.assert_array_equal(inferred.features, features)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(
     reviews=st.integers(1, 40),
-    steps=st.integers(1, 90),
+    steps=st.integers(1, 70),
     vocabulary=st.integers(1, 60),
     size=st.integers(1, 70),
     units=st.integers(1, 70),
