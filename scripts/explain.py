@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from playwright.sync_api import Browser, sync_playwright
 import plotnine as p9
+from playwright.sync_api import Browser, sync_playwright
 from plotnine.composition import Compose
 
 from scripts.readme import fill
