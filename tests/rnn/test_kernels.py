@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment.rnn.kernels import network, reference, simple_rnn, threads
+from sentiment.rnn.kernels import denormals, network, reference, simple_rnn, threads
 from sentiment.rnn.kernels.network import Shape, Weights
 
 CELLS = ("simple_rnn", "gru", "lstm")
@@ -221,6 +221,14 @@ def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, shape, run):
     for number in (2, 3, 7):
         monkeypatch.setattr(threads, "THREADS", number)
         assert all(results() == alone for _ in range(3))
+
+
+def test_denormal_numbers_are_flushed_within_the_block_alone():
+    """Or the bytes would depend on who started a thread: TensorFlow's threads flush them."""
+    smallest = np.full(8, np.finfo(np.float32).tiny)
+    with denormals.flushed():
+        assert not (smallest / 2).any()
+    assert (smallest / 2).all()
 
 
 def test_arrays_in_use_are_not_reused():

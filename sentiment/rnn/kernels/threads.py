@@ -12,6 +12,8 @@ from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from sentiment.rnn.kernels.denormals import flushed
+
 THREADS = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
 _MAX_PHASES = 8
 _CACHE_LINE = 8  # counts: threads that write to one line wait for each other
@@ -27,7 +29,8 @@ def run_in_threads(kernel: Callable, *arguments: object) -> None:
     arguments = (np.zeros(2 * _MAX_PHASES * _CACHE_LINE, np.int64), *arguments)
     for _ in range(THREADS - 1):
         _helpers(THREADS - 1).put((kernel, arguments))
-    kernel(*arguments)
+    with flushed():
+        kernel(*arguments)
 
 
 @functools.cache
@@ -38,7 +41,8 @@ def _helpers(number: int) -> queue.SimpleQueue:
     def help_out() -> None:
         while True:
             kernel, arguments = jobs.get()
-            kernel(*arguments)
+            with flushed():
+                kernel(*arguments)
             del arguments  # or their memory would count as used
 
     for _ in range(number):
