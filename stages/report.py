@@ -54,9 +54,7 @@ def main() -> None:
         )
         with files.atomic(paths.REPORT) as path:
             path.write_text(html)
-        for key, pairs in details["comparison"].items():
-            for bag_key, pair in pairs.items():
-                print(wording.comparison_sentence(key, bag_key, pair))
+        print(*wording.comparison_sentences(details), sep="\n")
         print(f"The report is in {paths.REPORT}.")
 
 

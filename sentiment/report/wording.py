@@ -54,6 +54,24 @@ def seeds_sentence(first: str, second: str, compared: dict) -> str:
     )
 
 
+def comparison_sentences(details: dict) -> list[str]:
+    """Return every comparison as a sentence: on the same reviews, then over seeds if there are any.
+
+    Args:
+        details: As `comparison.details` returns them.
+    """
+    over_seeds = details.get("seeds", {}).get("comparison", {})
+    return [
+        sentence(key, bag, pair)
+        for sentence, compared in (
+            (comparison_sentence, details["comparison"]),
+            (seeds_sentence, over_seeds),
+        )
+        for key, pairs in compared.items()
+        for bag, pair in pairs.items()
+    ]
+
+
 def answer(comparison: dict[str, dict[str, dict]]) -> tuple[str, str]:
     """Return whether a recurrent network beats a bag of words, in two sentences.
 
