@@ -26,17 +26,26 @@ NO_LABEL = -1
 
 # Of each kind of member, how many there are, and their digest.
 CONTENTS = {
-    "labelled": (50_000, "cc143339df6a1f848b662a2bdc9f158f636028e69234e58742f821c6b2ab3444"),
-    "unlabelled": (50_000, "3bfa5a330331655a513799368dd65b6e08db6e1b261cbd5037b44d5555e3e04d"),
+    "labelled reviews": (
+        50_000,
+        "cc143339df6a1f848b662a2bdc9f158f636028e69234e58742f821c6b2ab3444",
+    ),
+    "unlabelled reviews": (
+        50_000,
+        "3bfa5a330331655a513799368dd65b6e08db6e1b261cbd5037b44d5555e3e04d",
+    ),
+    "lists of films": (5, "9b201803057c84c12a43ae8db9f7fa2bf457ee207604b184e4b0f61439bc7b55"),
 }
 WORD_INDEX_DIGEST = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"
 
 _MEMBERS = {
-    "labelled": re.compile(r"aclImdb/(train|test)/(pos|neg)/\d{1,6}_\d{1,2}\.txt", re.ASCII),
-    "unlabelled": re.compile(r"aclImdb/train/unsup/\d{1,6}_0\.txt", re.ASCII),
+    "labelled reviews": re.compile(r"aclImdb/(train|test)/(pos|neg)/[0-9]{1,6}_[0-9]{1,2}\.txt"),
+    "unlabelled reviews": re.compile(r"aclImdb/train/unsup/[0-9]{1,6}_0\.txt"),
+    "lists of films": re.compile(r"aclImdb/(train|test)/urls_(pos|neg|unsup)\.txt"),
 }
+_FILM = re.compile(rb"/title/(tt\d+)/")  # in the address of its reviews
 _LABELS = {"neg": 0, "pos": 1, "unsup": NO_LABEL}
-_LARGEST_REVIEW = 1_000_000  # bytes; the longest has 14,106
+_LARGEST_MEMBER = 5_000_000  # bytes; the longest list of films has 2,450,000, review 14,106
 _LARGEST_ARCHIVE = 1_000_000_000  # bytes unpacked; the official one has about half
 _LARGEST_HEADER = 65_536  # bytes before a member: its names and other attributes
 _KERAS_SEED = 113
@@ -65,35 +74,44 @@ def fetch_word_index() -> bytes:
 
 
 def read_archive(path: Path | str, unlabelled: bool = False) -> dict[str, bytes]:
-    """Return the reviews of an archive, keyed by member name, verified by content.
+    """Return the reviews and films of an archive, keyed by member name, verified by content.
 
     The archive is streamed: nothing is unpacked to disk, and nothing but regular files of the
     expected names is read. How it was packed does not matter, nor what else it holds.
+
+    A list of films has a line for each review of a folder, in the order of the reviews' numbers. In
+    the archive a line is the address of the film's reviews. What is returned, and verified, is the
+    film's number alone, such as `tt0118688`.
 
     Args:
         path: The archive.
         unlabelled: Whether to read its unlabelled reviews as well as the labelled ones.
 
     Raises:
-        UserError: if it is no archive, is cut short, is larger than it can be, has a review
-            twice, or if its reviews are not those of the data set.
+        UserError: if it is no archive, is cut short, is larger than it can be, has a member
+            twice, or if its reviews or films are not those of the data set.
     """
-    kinds = [*CONTENTS] if unlabelled else ["labelled"]
+    kinds = [kind for kind in CONTENTS if unlabelled or kind != "unlabelled reviews"]
     try:
-        reviews = dict(_members(path, [_MEMBERS[kind] for kind in kinds]))
+        members = dict(_members(path, [_MEMBERS[kind] for kind in kinds]))
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path} is not a whole .tar.gz archive ({error}). Replace it with a good copy."
         ) from None
+    members |= {
+        name: b"\n".join(_FILM.findall(addresses))
+        for name, addresses in members.items()
+        if _MEMBERS["lists of films"].fullmatch(name)
+    }
     for kind in kinds:
-        found = {name: text for name, text in reviews.items() if _MEMBERS[kind].fullmatch(name)}
+        found = {name: text for name, text in members.items() if _MEMBERS[kind].fullmatch(name)}
         if (len(found), digest(found)) != CONTENTS[kind]:
             number, expected = CONTENTS[kind]
             raise UserError(
-                f"{path} has {len(found):,} {kind} reviews with the digest {digest(found)}; "
+                f"{path} has {len(found):,} {kind} with the digest {digest(found)}; "
                 f"the data set has {number:,} with {expected}. Replace it with a good copy."
             )
-    return reviews
+    return members
 
 
 def _members(path: Path | str, names: list[re.Pattern]) -> Iterator[tuple[str, bytes]]:
@@ -106,7 +124,7 @@ def _members(path: Path | str, names: list[re.Pattern]) -> Iterator[tuple[str, b
             wanted = member.isreg() and any(name.fullmatch(member.name) for name in names)
             if not (wanted and (file := archive.extractfile(member))):
                 continue
-            if member.name in seen or member.size > _LARGEST_REVIEW:
+            if member.name in seen or member.size > _LARGEST_MEMBER:
                 fault = "is there twice" if member.name in seen else f"has {member.size:,} bytes"
                 raise UserError(f"{path}: the member {member.name} {fault}: refused")
             seen.add(member.name)
@@ -136,49 +154,57 @@ class _Bounded(gzip.GzipFile):
         return super().read(size)
 
 
-def digest(reviews: dict[str, bytes]) -> str:
-    """Return the SHA-256 of reviews in byte order of their path: path, NUL, bytes, NUL."""
+def digest(members: dict[str, bytes]) -> str:
+    """Return the SHA-256 of members in byte order of their path: path, NUL, bytes, NUL."""
     sha256 = hashlib.sha256()
-    for name in sorted(reviews):
-        sha256.update(name.encode() + b"\0" + reviews[name] + b"\0")
+    for name in sorted(members):
+        sha256.update(name.encode() + b"\0" + members[name] + b"\0")
     return sha256.hexdigest()
 
 
-def in_keras_order(reviews: dict[str, bytes]) -> pd.DataFrame:
+def in_keras_order(members: dict[str, bytes]) -> pd.DataFrame:
     """Return the reviews as rows, train then test, each in the order of Keras's data set.
 
     Keras shuffles `pos` then `neg`, by name as text, with one generator for both splits.
     Unlabelled reviews, where there are any, come last, by name.
 
+    Args:
+        members: Reviews and lists of films, as `read_archive` returns them.
+
     Returns:
         Columns split (`unlabelled` is one too), label (1: positive; NO_LABEL), rating (1 to 10;
-        0: none), id, text.
+        0: none), film, id, text.
     """
     generator = np.random.RandomState(_KERAS_SEED)
-    rows = []
+    names = []
     for split in ("train", "test"):
         prefixes = f"aclImdb/{split}/pos/", f"aclImdb/{split}/neg/"
-        names = [name for prefix in prefixes for name in sorted(reviews) if name.startswith(prefix)]
-        order = np.arange(len(names))
+        by_name = [
+            name for prefix in prefixes for name in sorted(members) if name.startswith(prefix)
+        ]
+        order = np.arange(len(by_name))
         generator.shuffle(order)
-        rows += [_row("labelled", names[i], reviews[names[i]]) for i in order]
-    unlabelled = sorted(filter(_MEMBERS["unlabelled"].fullmatch, reviews))
-    rows += [_row("unlabelled", name, reviews[name]) for name in unlabelled]
-    return pd.DataFrame(rows, columns=["split", "label", "rating", "id", "text"]).astype(
+        names += [by_name[i] for i in order]
+    names += sorted(filter(_MEMBERS["unlabelled reviews"].fullmatch, members))
+    lists = filter(_MEMBERS["lists of films"].fullmatch, members)
+    films = {name: members[name].decode().split() for name in lists}
+    return pd.DataFrame([_row(name, members[name], films) for name in names]).astype(
         {"label": "int8", "rating": "int8"}
     )
 
 
-def _row(kind: str, name: str, content: bytes) -> tuple[str, int, int, str, str]:
+def _row(name: str, content: bytes, films: dict[str, list[str]]) -> dict[str, object]:
     identity = name.removeprefix("aclImdb/").removesuffix(".txt")
     split, polarity, file = identity.split("/")
-    return (
-        split if kind == "labelled" else kind,
-        _LABELS[polarity],
-        int(file.partition("_")[2]),
-        identity,
-        content.decode(),
-    )
+    number, _, rating = file.partition("_")
+    return {
+        "split": "unlabelled" if polarity == "unsup" else split,
+        "label": _LABELS[polarity],
+        "rating": int(rating),
+        "film": films[f"aclImdb/{split}/urls_{polarity}.txt"][int(number)],
+        "id": identity,
+        "text": content.decode(),
+    }
 
 
 def read_word_index(path: Path | str) -> bytes:

@@ -20,6 +20,14 @@ REVIEWS = {
     "aclImdb/test/pos/0_10.txt": b"I went and saw this movie last night.",
     "aclImdb/test/neg/0_2.txt": b"Once again Mr. Costner has dragged it out.",
 }
+FILMS = {  # by review number, as `read_archive` returns them
+    "aclImdb/train/urls_pos.txt": b"tt10\ntt11\ntt12\n" + b"\n".join([b"tt13"] * 8),
+    "aclImdb/train/urls_neg.txt": b"tt20\ntt21",
+    "aclImdb/train/urls_unsup.txt": b"\n".join(b"tt%d" % n for n in range(30, 41)),
+    "aclImdb/test/urls_pos.txt": b"tt40",
+    "aclImdb/test/urls_neg.txt": b"tt0050",
+}
+LABELLED = REVIEWS | FILMS
 UNLABELLED = {
     "aclImdb/train/unsup/10_0.txt": b"Neither here nor there.",
     "aclImdb/train/unsup/2_0.txt": b"Seen on a plane.",
@@ -42,14 +50,22 @@ def tar(members, format_: int = tarfile.GNU_FORMAT) -> bytes:
     return buffer.getvalue()
 
 
-GOOD = [member(name, content) for name, content in REVIEWS.items()]
+def addresses(films: bytes) -> bytes:
+    """Return the list of an archive: a film's number is in an address, of one form or another."""
+    forms = (b"http://www.imdb.com/title/%s/usercomments\n", b"https://imdb.com/title/%s/reviews\n")
+    return b"".join(forms[n % 2] % film for n, film in enumerate(films.split()))
+
+
+LISTS = [member(name, addresses(films)) for name, films in FILMS.items()]
+GOOD = [member(name, content) for name, content in REVIEWS.items()] + LISTS
 TAR = tar(GOOD)
 
 
 @pytest.fixture(autouse=True)
 def small_data_set(monkeypatch):
-    for kind, reviews in (("labelled", REVIEWS), ("unlabelled", UNLABELLED)):
-        monkeypatch.setitem(imdb.CONTENTS, kind, (len(reviews), imdb.digest(reviews)))
+    kinds = {"labelled reviews": REVIEWS, "unlabelled reviews": UNLABELLED, "lists of films": FILMS}
+    for kind, members in kinds.items():
+        monkeypatch.setitem(imdb.CONTENTS, kind, (len(members), imdb.digest(members)))
 
 
 @pytest.fixture
@@ -86,7 +102,7 @@ def test_the_digest_is_that_of_path_and_bytes_each_followed_by_nul():
 def test_reviews_are_read_however_they_are_packed(read, format_):
     shuffled = GOOD[3:] + GOOD[:3]
     directory = member("aclImdb/train/pos", type=tarfile.DIRTYPE)
-    assert read(tar([directory, *shuffled], format_)) == REVIEWS
+    assert read(tar([directory, *shuffled], format_)) == LABELLED
 
 
 @pytest.mark.parametrize(
@@ -101,11 +117,12 @@ def test_reviews_are_read_however_they_are_packed(read, format_):
         "aclImdb/train/pos/\N{ARABIC-INDIC DIGIT SEVEN}_7.txt",
         "aclImdb/train/pos/7_777.txt",
         "aclImdb/train/unsup/7_0.txt",
+        "aclImdb/urls_pos.txt",
         "x" * 300,
     ],
 )
 def test_members_of_other_names_are_passed_over(read, tmp_path, name):
-    assert read(tar([member(name, b"hostile"), *GOOD])) == REVIEWS
+    assert read(tar([member(name, b"hostile"), *GOOD])) == LABELLED
     assert list(tmp_path.rglob("*")) == [tmp_path / imdb.ARCHIVE]
 
 
@@ -130,10 +147,10 @@ def test_one_changed_byte_is_refused(refusal):
 
 def test_unlabelled_reviews_are_read_where_they_are_asked_for(tmp_path):
     path = tmp_path / imdb.ARCHIVE
-    both = [member(name, content) for name, content in (REVIEWS | UNLABELLED).items()]
-    path.write_bytes(gzip.compress(tar(both)))
-    assert imdb.read_archive(path) == REVIEWS
-    assert imdb.read_archive(path, unlabelled=True) == REVIEWS | UNLABELLED
+    unlabelled = [member(name, content) for name, content in UNLABELLED.items()]
+    path.write_bytes(gzip.compress(tar([*unlabelled, *GOOD])))
+    assert imdb.read_archive(path) == LABELLED
+    assert imdb.read_archive(path, unlabelled=True) == LABELLED | UNLABELLED
 
 
 def test_a_changed_unlabelled_review_is_refused(tmp_path):
@@ -144,16 +161,30 @@ def test_a_changed_unlabelled_review_is_refused(tmp_path):
 
 
 def test_unlabelled_rows_come_last_and_leave_the_others_as_they_were():
-    rows = imdb.in_keras_order(REVIEWS | UNLABELLED)
-    assert rows[: len(REVIEWS)].equals(imdb.in_keras_order(REVIEWS))
+    rows = imdb.in_keras_order(LABELLED | UNLABELLED)
+    assert rows[: len(REVIEWS)].equals(imdb.in_keras_order(LABELLED))
     assert rows[len(REVIEWS) :].values.tolist() == [
-        ["unlabelled", imdb.NO_LABEL, 0, "train/unsup/10_0", "Neither here nor there."],
-        ["unlabelled", imdb.NO_LABEL, 0, "train/unsup/2_0", "Seen on a plane."],
+        ["unlabelled", imdb.NO_LABEL, 0, "tt40", "train/unsup/10_0", "Neither here nor there."],
+        ["unlabelled", imdb.NO_LABEL, 0, "tt32", "train/unsup/2_0", "Seen on a plane."],
     ]
 
 
 def test_a_missing_review_is_refused(refusal):
-    assert "has 6 labelled reviews" in refusal(tar(GOOD[:-1]))
+    assert "has 6 labelled reviews" in refusal(tar(GOOD[1:]))
+
+
+@pytest.mark.parametrize("missing", LISTS, ids=lambda list_: list_[0].name)
+def test_a_missing_list_of_films_is_refused(refusal, missing):
+    assert "has 4 lists of films" in refusal(tar([one for one in GOOD if one is not missing]))
+
+
+@pytest.mark.parametrize(
+    ("films", "instead"), [(b"/tt10/", b"/tt99/"), (b"/title/tt10/", b"/name/nm10/")]
+)
+def test_another_film_or_a_line_without_one_is_refused(refusal, films, instead):
+    message = refusal(TAR.replace(films, instead))
+    assert imdb.digest(FILMS) in message
+    assert "Replace it with a good copy" in message
 
 
 def test_a_review_too_many_is_refused(refusal):
@@ -201,8 +232,8 @@ def test_attributes_that_cannot_be_read_are_refused(refusal):
 
 
 def test_a_review_of_impossible_length_is_refused_unread(refusal):
-    info, _ = member("aclImdb/train/pos/0_9.txt", size=2_000_000)
-    assert "has 2,000,000 bytes: refused" in refusal(info.tobuf() + TAR)
+    info, _ = member("aclImdb/train/pos/0_9.txt", size=6_000_000)
+    assert "has 6,000,000 bytes: refused" in refusal(info.tobuf() + TAR)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(refusal):
@@ -245,7 +276,7 @@ def test_the_memory_of_an_archive_is_that_of_its_reviews(read):
 
 
 def test_rows_come_in_the_order_of_keras():
-    rows = imdb.in_keras_order(REVIEWS)
+    rows = imdb.in_keras_order(LABELLED)
 
     generator = np.random.RandomState(113)
     train = ["train/pos/0_9", "train/pos/10_10", "train/pos/2_7", "train/neg/0_3", "train/neg/1_1"]
@@ -258,14 +289,16 @@ def test_rows_come_in_the_order_of_keras():
 
 
 def test_rows_say_what_their_name_says():
-    rows = imdb.in_keras_order(REVIEWS).set_index("id")
+    rows = imdb.in_keras_order(LABELLED).set_index("id")
     assert rows.loc["train/pos/10_10"].to_dict() == {
         "split": "train",
         "label": 1,
         "rating": 10,
+        "film": "tt13",
         "text": "Très bien.<br />",
     }
     assert rows.loc["test/neg/0_2", ["split", "label", "rating"]].tolist() == ["test", 0, 2]
+    assert rows.loc[["train/neg/1_1", "test/neg/0_2"], "film"].tolist() == ["tt21", "tt0050"]
     assert rows.label.dtype == rows.rating.dtype == np.int8
 
 
