@@ -120,7 +120,9 @@ class Pad(Section):
     maxlen: int = Field(ge=1, le=100_000)
     padding: Literal["pre", "post"]
     truncating: Literal["pre", "post"]
+    validation: Literal["last", "films"]
     validation_split: float = Field(gt=0, lt=1)
+    seed: Seed
 
     @field_validator("skip_top")
     @classmethod
@@ -227,6 +229,16 @@ class Params(Section):
     baseline: Baseline
     train: Train
     evaluate: Evaluate
+
+    @field_validator("pad")
+    @classmethod
+    def _films_are_known(cls, pad: Pad, others: ValidationInfo) -> Pad:
+        fetch = others.data.get("fetch")
+        if fetch and pad.validation == "films" and fetch.source != "imdb":
+            raise PydanticCustomError(
+                "no_films", "asks for films, which only imdb names: set pad.validation to last"
+            )
+        return pad
 
     @field_validator("train")
     @classmethod

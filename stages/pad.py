@@ -20,7 +20,7 @@ from sentiment.text import Encoder, read_word_index
 
 def main() -> None:
     tokenizer, settings = params.read().fetch.tokenizer, params.read().pad
-    options = settings.model_dump(exclude={"validation_split"})
+    options = settings.model_dump(exclude={"validation", "validation_split", "seed"})
     encoder = Encoder(read_word_index(paths.WORD_INDEX), **options, tokenizer=tokenizer)
     sizes = facts.count_splits(paths.REVIEWS)
     encode = partial(facts.encode_group, Path(paths.REVIEWS).resolve(), encoder)
@@ -43,7 +43,7 @@ def main() -> None:
             known.append(reviews)
             progress.update(len(reviews))
     table = facts.mark_copies(pd.concat(known, ignore_index=True))
-    table["split"] = splits.assign_validation(table["split"], settings.validation_split)
+    table["split"] = splits.assign_validation(table, settings)
 
     with files.atomic(paths.FACTS) as path:
         table.to_parquet(path, index=False, row_group_size=streams.ROW_GROUP)
@@ -53,6 +53,10 @@ def main() -> None:
         if size:
             print(f"x_{split}: {size:,} reviews x {settings.maxlen} steps")
             warn_of_unknown_words(encoder, split)
+    if "film" in table:
+        for split, fitted_on in (("validation", ["train"]), ("test", ["train", "validation"])):
+            known = splits.share_of_known_films(table, split, *fitted_on)
+            print(f"{known:.1%} of the {split} reviews are of a film that is trained on too")
 
 
 def warn_of_unknown_words(encoder: Encoder, split: str) -> None:

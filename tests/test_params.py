@@ -301,3 +301,11 @@ def test_dvc_takes_any_source_within_quotes(tmp_path, source):
     path = shutil.copy("params.yaml", tmp_path)
     apply_overrides(Path(path), [f"fetch.source='{source}'"])
     assert params.read(path).fetch.source == source
+
+
+@pytest.mark.parametrize("source", ["sample", "reviews/own.csv"])
+def test_films_are_kept_apart_only_where_they_are_known(read, source):
+    with_films = having("pad.validation", "films")
+    assert read(with_films).pad.validation == "films"
+    with pytest.raises(UserError, match=r"only imdb names: set pad\.validation to last"):
+        read(with_films.replace("source: imdb", f"source: {source}"))

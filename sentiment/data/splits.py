@@ -17,6 +17,7 @@ import pandas as pd
 from sentiment import files, paths
 from sentiment.data import streams
 from sentiment.errors import UserError
+from sentiment.params import Pad
 
 ARRAYS = {  # the splits whose reviews each array holds
     "train": ("train", "validation"),
@@ -37,32 +38,70 @@ class Dataset(NamedTuple):
     y: np.ndarray
 
 
-def assign_validation(split: pd.Series, validation_split: float) -> pd.Series:
-    """Return the split of each review, with the last reviews of training as those of validation.
-
-    Keras's `validation_split` takes the last rows too.
+def assign_validation(reviews: pd.DataFrame, settings: Pad) -> pd.Series:
+    """Return the split of each review, with some of the training reviews as those of validation.
 
     Args:
-        split: `train`, `test` or `unlabelled`, for each review.
-        validation_split: The share of the training reviews.
+        reviews: split (`train`, `test` or `unlabelled`), label, and film where reviews of the same
+            film are kept together.
+        settings: Which training reviews validate, and the share of them.
 
     Raises:
         UserError: if no review would be left to train or to validate with.
 
     Example:
-        >>> assign_validation(pd.Series(["train", "test", "train"]), 0.5).tolist()
+        >>> from sentiment import params
+        >>> reviews = pd.DataFrame({"split": ["train", "test", "train"]})
+        >>> settings = params.read().pad.model_copy(update={"validation_split": 0.5})
+        >>> assign_validation(reviews, settings).tolist()
         ['train', 'test', 'validation']
     """
-    rows = np.flatnonzero(split == "train")
-    trained = math.floor(len(rows) * (1 - validation_split))
-    if not 0 < trained < len(rows):
+    rows = np.flatnonzero(reviews["split"] == "train")
+    choose = _of_whole_films if settings.validation == "films" else _last
+    chosen = choose(reviews.iloc[rows], settings)
+    if not 0 < chosen.sum() < len(rows):
         raise UserError(
-            f"pad.validation_split = {validation_split} of {len(rows):,} reviews leaves none to "
-            "train with or none to validate with"
+            f"pad.validation_split = {settings.validation_split} of {len(rows):,} reviews leaves "
+            "none to train with or none to validate with"
         )
-    split = split.copy()
-    split.iloc[rows[trained:]] = "validation"
+    split = reviews["split"].copy()
+    split.iloc[rows[chosen]] = "validation"
     return split
+
+
+def _last(reviews: pd.DataFrame, settings: Pad) -> np.ndarray:
+    """Return whether each review is among the last, as Keras's `validation_split` has it."""
+    trained = math.floor(len(reviews) * (1 - settings.validation_split))
+    return np.arange(len(reviews)) >= trained
+
+
+def _of_whole_films(reviews: pd.DataFrame, settings: Pad) -> np.ndarray:
+    """Return whether each review is of a film that was drawn.
+
+    Films are sorted by their numbers of positive and of all reviews, and drawn at even intervals:
+    the labels are balanced as in the other reviews. The seed orders films of equal numbers.
+    """
+    films = reviews.groupby("film")["label"].agg(["sum", "size"])
+    films = films.sample(frac=1, random_state=settings.seed).sort_values(["sum", "size"])
+    drawn = np.diff(np.floor(np.arange(len(films) + 1) * settings.validation_split)) > 0
+    return reviews["film"].isin(films.index[drawn]).to_numpy()
+
+
+def share_of_known_films(reviews: pd.DataFrame, split: str, *fitted_on: str) -> float:
+    """Return the share of a split's reviews whose film has a review in other splits.
+
+    Args:
+        reviews: split and film of each review.
+        split: The split.
+        fitted_on: The others.
+
+    Example:
+        >>> reviews = pd.DataFrame({"split": ["train", "test", "test"], "film": ["a", "a", "b"]})
+        >>> share_of_known_films(reviews, "test", "train")
+        0.5
+    """
+    known = reviews["film"][reviews["split"].isin(fitted_on)]
+    return float(reviews["film"][reviews["split"] == split].isin(known).mean())
 
 
 def facts(*splits: str) -> pd.DataFrame:
@@ -70,8 +109,8 @@ def facts(*splits: str) -> pd.DataFrame:
 
     Returns:
         Columns id, split, label (1: positive), steps (tokens before the review is cut), negated,
-        copied (whether it is a test review whose text is in the training split too), and rating (1
-        to 10) where reviewers gave one.
+        copied (whether it is a test review whose text is in the training split too), and, where
+        they are known, rating (1 to 10) and film.
     """
     return pd.read_parquet(paths.FACTS, filters=[("split", "in", splits)])
 

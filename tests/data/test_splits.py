@@ -3,8 +3,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 
-from sentiment import paths
+from sentiment import params, paths
 from sentiment.data import splits
 from sentiment.errors import UserError
 
@@ -91,18 +92,65 @@ def test_a_fingerprint_changes_with_the_reviews_and_with_their_labels(folder):
     assert len(found) == 3
 
 
+def pad(**values) -> params.Pad:
+    return params.read(PROJECT / "params.yaml").pad.model_copy(update=values)
+
+
 @pytest.mark.parametrize(
     ("reviews", "share", "trained"),
     [(25_000, 0.2, 20_000), (10, 0.25, 7), (3, 0.5, 1), (7, 0.1, 6), (2, 0.01, 1)],
 )
 def test_the_last_training_reviews_validate(reviews, share, trained):
-    split = pd.Series(["test", *["train"] * reviews, "unlabelled"])
-    found = splits.assign_validation(split, share)
+    table = pd.DataFrame({"split": ["test", *["train"] * reviews, "unlabelled"]})
+    found = splits.assign_validation(table, pad(validation_split=share))
     expected = ["train"] * trained + ["validation"] * (reviews - trained)
     assert found.tolist() == ["test", *expected, "unlabelled"]
 
 
+@pytest.mark.parametrize("validation", ["last", "films"])
 @pytest.mark.parametrize(("reviews", "share"), [(10, 0.95), (1, 0.5), (10, 1e-20)])
-def test_a_division_that_leaves_a_side_empty_is_refused(reviews, share):
+def test_a_division_that_leaves_a_side_empty_is_refused(validation, reviews, share):
+    table = pd.DataFrame({"split": ["train"] * reviews, "label": 1, "film": "the same"})
     with pytest.raises(UserError, match=f"validation_split = {share} of {reviews} reviews"):
-        splits.assign_validation(pd.Series(["train"] * reviews), share)
+        splits.assign_validation(table, pad(validation=validation, validation_split=share))
+
+
+@pytest.fixture(scope="module")
+def reviews() -> pd.DataFrame:
+    """Reviews of 300 films of every size from 1 to 30, one label more frequent in most of them."""
+    generator = np.random.default_rng(0)
+    sizes = np.arange(300) % 30 + 1
+    films = np.repeat([f"tt{number}" for number in range(300)], sizes)
+    labels = generator.random(len(films)) < np.repeat(generator.random(300), sizes)
+    table = pd.DataFrame({"split": "train", "label": labels.astype(np.int8), "film": films})
+    test = pd.DataFrame({"split": "test", "label": 1, "film": ["tt0"] * 50})
+    return pd.concat([table.sample(frac=1, random_state=0), test], ignore_index=True)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_no_film_is_both_trained_on_and_validated_with(reviews, share):
+    settings = pad(validation="films", validation_split=share)
+    table = reviews.assign(split=splits.assign_validation(reviews, settings))
+    train, validation = (table[table["split"] == split] for split in ("train", "validation"))
+    assert not {*train["film"]} & {*validation["film"]}
+    assert table["split"].eq("test").equals(reviews["split"].eq("test"))
+    assert len(validation) / (len(train) + len(validation)) == pytest.approx(share, abs=0.02)
+    assert validation["label"].mean() == pytest.approx(train["label"].mean(), abs=0.03)
+
+
+def test_films_are_drawn_by_a_seed(reviews):
+    drawn = [splits.assign_validation(reviews, pad(validation="films", seed=n)) for n in (1, 1, 2)]
+    assert drawn[0].equals(drawn[1])
+    assert not drawn[0].equals(drawn[2])
+
+
+def test_the_share_of_known_films_is_of_reviews():
+    table = pd.DataFrame(
+        {
+            "split": ["train", "train", "validation", "test", "test", "test"],
+            "film": ["a", "b", "c", "a", "a", "c"],
+        }
+    )
+    assert splits.share_of_known_films(table, "validation", "train") == 0
+    assert splits.share_of_known_films(table, "test", "train") == pytest.approx(2 / 3)
+    assert splits.share_of_known_films(table, "test", "train", "validation") == 1
