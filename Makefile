@@ -89,8 +89,8 @@ scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews g
 	$(RUN) benchmarks.scale
 
 .PHONY: recipe
-recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled
-	$(RUN) scripts.recipe $(NAME)
+recipe: $(INSTALLED) ## Run a recipe as an experiment and record it: make recipe NAME=labelled SEEDS=3
+	$(RUN) scripts.recipe $(NAME) $(SEEDS)
 
 .PHONY: verify
 verify: $(INSTALLED) ## Run everything again elsewhere and compare, byte for byte

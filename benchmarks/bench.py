@@ -10,7 +10,6 @@ can do. Writes results.json and results.png beside this file.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from benchmarks.peer import NETWORKS, load
 from sentiment import console
+from sentiment.environment import machine
 from sentiment.errors import UserError
 
 HERE = Path(__file__).parent
@@ -160,16 +160,6 @@ def draw(cells: dict, path: Path) -> None:
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(f"{name}: {job}, 25,000 reviews", loc="left")
     figure.savefig(path, dpi=130)
-
-
-def machine() -> str:
-    """Return how many cores this process may use, and the processor's name, if it is known."""
-    info = Path("/proc/cpuinfo")  # of Linux
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    known = hasattr(os, "sched_getaffinity")
-    return f"{len(os.sched_getaffinity(0)) if known else os.cpu_count()} cores, {name}"
 
 
 def main() -> None:

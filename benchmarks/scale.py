@@ -25,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from benchmarks.bench import machine
 from scripts import readme
 from sentiment import console, git, workspace
 from sentiment.data import streams
+from sentiment.environment import machine
 from sentiment.errors import UserError
 from sentiment.report import figures
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.bench import machine
 from scripts import readme, verify
 from sentiment import console, params, workspace
+from sentiment.environment import machine
 from sentiment.errors import UserError
 
 ROUNDS = 3

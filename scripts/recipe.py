@@ -1,27 +1,32 @@
 """Run a recipe of the folder recipes as a DVC experiment, and record it: `make recipe NAME=...`."""
 
+import argparse
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import dvc.api
 
 from sentiment import console, files, params, paths
+from sentiment.environment import machine
 from sentiment.errors import UserError
 from sentiment.git import environment, git
-from sentiment.models import NETWORK
-from sentiment.report.wording import comparison_sentence
+from sentiment.models import BAGS, NETWORK
+from sentiment.report.wording import comparison_sentence, seeds_sentence
 
 RESULTS = Path("recipes/results.json")
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("name one recipe: make recipe NAME=labelled")
-    name = sys.argv[1]
-    overrides = params.recipe(name)
+    parser = argparse.ArgumentParser(prog="python -m scripts.recipe", description=__doc__)
+    parser.add_argument("name", help="of a file in recipes/, without .yaml")
+    parser.add_argument("seeds", nargs="?", type=int, default=1, help="the parameter num_seeds")
+    options = parser.parse_args()
+    name, overrides = options.name, params.recipe(options.name) | {"num_seeds": options.seeds}
+    settings = params.changed(params.read(), overrides, f"recipes/{name}.yaml")
     commit = committed()
     started = time.monotonic()
     run(name, overrides)
@@ -29,17 +34,87 @@ def main() -> None:
     scores, details = (
         json.loads(dvc.api.read(path, rev=name)) for path in (paths.METRICS, paths.COMPARISON)
     )
+    measured = models(scores, details)
     result = {
-        model: {split: scores[scored][split]["accuracy"] for split in ("validation", "test")}
-        for model, scored in (("network", NETWORK), ("blend", "blend"))
+        "tier": settings.tier,
+        "validated_on": settings.pad.validation,
+        "models": measured,
+        "seconds": seconds,
+        "machine": machine(),
+        "commit": commit,
     }
-    record(name, result | {"seconds": seconds, "commit": commit})
-    for model, accuracy in result.items():
-        validation, test = accuracy["validation"], accuracy["test"]
-        print(f"{name}, {model}: validation {validation:.2%}, test {test:.2%}")
-    pair = details["comparison"]["blend"]["bag_of_ngrams"]
-    print(comparison_sentence("blend", "bag_of_ngrams", pair))
+    record(name, result)
+    for kind, found in measured.items():
+        validation, test = (in_percent(found[split]) for split in ("validation", "test"))
+        print(f"{name}, {kind}: validation {validation}, test {test}")
+    print(*sentences(details, measured["bag"]["model"]), sep="\n")
     print(f"Take it over with `dvc exp apply {name}`.")
+
+
+def models(scores: dict, details: dict) -> dict[str, dict]:
+    """Return what is recorded of a run's strongest bag, its recurrent network and their blend.
+
+    Args:
+        scores: The content of `data/metrics.json`.
+        details: The content of `data/comparison.json`.
+
+    Returns:
+        For `bag`, `recurrent` and `blend`: the key of the model, its accuracy on test and
+        validation, and, but for the bag, its test accuracy less the bag's. The strongest bag is
+        the one with the highest validation accuracy.
+    """
+    bag = max(BAGS, key=lambda key: scores[key]["validation"]["accuracy"])
+    kinds = {"bag": bag, "recurrent": NETWORK, "blend": "blend"}
+    compared = details.get("seeds", details)["comparison"]
+    return {
+        kind: {"model": key}
+        | {split: accuracy(scores, details, key, split) for split in ("validation", "test")}
+        | ({"against_bag": difference(compared[key][bag])} if key != bag else {})
+        for kind, key in kinds.items()
+    }
+
+
+def accuracy(scores: dict, details: dict, key: str, split: str) -> dict[str, float | int | None]:
+    """Return a model's mean accuracy over the seeds, its standard deviation, and their number."""
+    if "seeds" not in details:
+        mean = scores[key][split]["accuracy"]
+        return {"mean": mean, "standard_deviation": None, "seeds": 1}
+    spread = details["seeds"]["accuracy"][key][split]
+    kept = {name: spread[name] for name in ("mean", "standard_deviation")}
+    return kept | {"seeds": len(spread["by_seed"])}
+
+
+def difference(compared: dict) -> dict[str, float]:
+    """Return a difference in accuracy and its 95% interval."""
+    return {name: compared[name] for name in ("difference", "low", "high")}
+
+
+def in_percent(accuracy: dict) -> str:
+    """Return an accuracy as text.
+
+    Example:
+        >>> in_percent({"mean": 0.9021, "standard_deviation": 0.0012, "seeds": 3})
+        '90.21 ± 0.12%'
+        >>> in_percent({"mean": 0.9021, "standard_deviation": None, "seeds": 1})
+        '90.21%'
+    """
+    deviation = accuracy["standard_deviation"]
+    around = "" if deviation is None else f" ± {100 * deviation:.2f}"
+    return f"{100 * accuracy['mean']:.2f}{around}%"
+
+
+def sentences(details: dict, bag: str) -> list[str]:
+    """Return how the network and the blend compare with a bag: for the first seed, and over all."""
+    over_seeds = details.get("seeds", {}).get("comparison", {})
+    return [
+        sentence(key, bag, compared[key][bag])
+        for sentence, compared in (
+            (comparison_sentence, details["comparison"]),
+            (seeds_sentence, over_seeds),
+        )
+        for key in (NETWORK, "blend")
+        if key in compared
+    ]
 
 
 def committed() -> str:
@@ -68,7 +143,7 @@ def run(name: str, overrides: dict[str, object]) -> None:
         raise UserError(f"the recipe {name} failed: see above")
 
 
-def record(name: str, result: dict[str, object]) -> None:
+def record(name: str, result: Mapping[str, object]) -> None:
     """Put a recipe's result among the others, by name."""
     results = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
     with files.atomic(RESULTS) as path:

@@ -213,6 +213,11 @@ class Train(Section):
     embedding_init: EmbeddingInit
     distill: bool
 
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether a network learns from unlabelled reviews too."""
+        return self.distill or self.embedding_init.source == "all"
+
 
 class Evaluate(Section):
     """How the models are compared."""
@@ -244,11 +249,7 @@ class Params(Section):
     @classmethod
     def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
         fetch = others.data.get("fetch")
-        if (
-            fetch
-            and not fetch.unlabelled
-            and (train.distill or train.embedding_init.source == "all")
-        ):
+        if fetch and not fetch.unlabelled and train.reads_unlabelled:
             raise PydanticCustomError(
                 "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
             )
@@ -260,6 +261,11 @@ class Params(Section):
         if section.seed + others.data.get("num_seeds", 1) > 2**32:
             raise PydanticCustomError("no_seeds", "has a seed that leads to one above 4294967295")
         return section
+
+    @property
+    def tier(self) -> Literal["labelled", "all"]:
+        """Which reviews the models learn from: only results of one tier can be compared."""
+        return "all" if self.train.reads_unlabelled else "labelled"
 
     @property
     def baseline_seeds(self) -> range:

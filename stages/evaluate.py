@@ -30,14 +30,14 @@ def main() -> None:
             seed=settings.evaluate.seed,
         )
         counts = json.loads(Path(paths.COUNTS).read_bytes())
-        facts = {"reviews": settings.fetch.source, "counts": counts, "blend_weight": weight}
+        facts = {"reviews": settings.fetch.source, "tier": settings.tier, "counts": counts}
 
         with files.atomic(paths.PREDICTIONS) as path:
             table.to_parquet(path, index=False)
         test = table[table["split"] == "test"]
         for name, target in paths.CURVES.items():
             files.save_csv(target, metrics.CURVES[name](test["label"].to_numpy(), test[[*SAVED]]))
-        files.save_json(paths.COMPARISON, facts | details)
+        files.save_json(paths.COMPARISON, facts | {"blend_weight": weight} | details)
         files.save_json(paths.METRICS, headline)
         for key, scores in headline.items():
             print(f"{MODELS[key].title:<21} test accuracy {scores['test']['accuracy']:.4f}")

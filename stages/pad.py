@@ -55,8 +55,8 @@ def main() -> None:
             warn_of_unknown_words(encoder, split)
     if "film" in table:
         for split, fitted_on in (("validation", ["train"]), ("test", ["train", "validation"])):
-            known = splits.share_of_known_films(table, split, *fitted_on)
-            print(f"{known:.1%} of the {split} reviews are of a film that is trained on too")
+            share = splits.share_of_known_films(table, split, *fitted_on)
+            print(f"{share:.1%} of the {split} reviews are of a film that is trained on too")
 
 
 def warn_of_unknown_words(encoder: Encoder, split: str) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
 
         html = page.render(
             source=settings.fetch.source,
-            answer=wording.answer(details["comparison"]),
+            answer=wording.answer(details["comparison"], details["tier"]),
             details=details,
             figures={name: Path(paths.FIGURES[name]).read_bytes() for name in SHOWN},
             history=pd.read_csv(paths.HISTORY),

@@ -43,6 +43,7 @@ def render(**content: object) -> str:
         wording.comparison_sentence,
         wording.effect_sentence,
         wording.history_sentence,
+        wording.validation_sentence,
         wording.seeds_sentence,
     )
     environment.globals |= {function.__name__: function for function in functions}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # reader imports TensorFlow, which takes seconds
     from sentiment.report.reader import Effect
 
 MIN_SEEDS = 5  # fewer show too little of the variation for a verdict
+TIERS = {"labelled": "labelled reviews alone", "all": "labelled and unlabelled reviews"}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -72,21 +73,34 @@ def comparison_sentences(details: dict) -> list[str]:
     ]
 
 
-def answer(comparison: dict[str, dict[str, dict]]) -> tuple[str, str]:
+def answer(comparison: dict[str, dict[str, dict]], tier: str) -> tuple[str, str]:
     """Return whether a recurrent network beats a bag of words, in two sentences.
 
     Args:
         comparison: How each network compares with each bag, as `comparison.details` has it.
+        tier: `labelled` or `all`, the reviews that the models learned from.
     """
     pairs = [comparison[network][bag] for network in NETWORKS for bag in BAGS]
     better = [pair["difference"] > 0 for pair in pairs if is_significant(pair)]
+    start = f"Learning from {TIERS[tier]},"
     if not better:
-        return "Too close to call.", "The models differ by no more than chance would give."
+        return "Too close to call.", f"{start} they differ by no more than chance would give."
     if not any(better):
-        return "No.", "Counting words gives more right answers than reading them in order."
+        return "No.", f"{start} counting words is right more often than reading them in order."
     if all(better) and len(better) == len(pairs):
-        return "Yes.", "Reading words in order gives more right answers than counting them."
-    return "That depends.", "Reading in order beats some ways of counting words, not all."
+        return "Yes.", f"{start} reading words in order is right more often than counting them."
+    return "That depends.", f"{start} reading in order beats some ways of counting words, not all."
+
+
+def validation_sentence(validation: str) -> str:
+    """Return which reviews are those of validation, as a sentence.
+
+    Args:
+        validation: The parameter `pad.validation`.
+    """
+    if validation == "films":
+        return "The validation reviews are of films of which no other review was trained on."
+    return "The validation reviews are the last training reviews, whatever films they are about."
 
 
 def history_sentence(history: pd.DataFrame) -> str:

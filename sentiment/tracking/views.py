@@ -49,7 +49,7 @@ def run_name(stage: str, experiment: str | None = None, headline: dict | None = 
     return f"{experiment} {words}" if experiment else words
 
 
-def comparison(headline: dict[str, dict], details: dict[str, dict], state: dict[str, str]) -> str:
+def comparison(headline: dict[str, dict], details: dict, state: dict[str, str]) -> str:
     """Return the description of a run that compares the models.
 
     Args:
@@ -57,7 +57,7 @@ def comparison(headline: dict[str, dict], details: dict[str, dict], state: dict[
         details: What data/comparison.json holds.
         state: As `repository.state` returns it.
     """
-    yes_or_no, why = wording.answer(details["comparison"])
+    yes_or_no, why = wording.answer(details["comparison"], details["tier"])
     reviews = sum(details["models"][NETWORK]["test"]["confusion"].values())
     rows = {
         MODELS[key].title: [

@@ -109,7 +109,12 @@ def content() -> dict:
         "only_right": {(NETWORK, bag_key): hostile for bag_key in BAGS},
         "reader": read(encoder()),
         "neighbours": page.neighbourhoods(vectors, encoder(), top_ngrams),
-        "parameters": {"train.units": 5, "train.embedding_dim": 4, "train.refit": False},
+        "parameters": {
+            "pad.validation": "last",
+            "train.units": 5,
+            "train.embedding_dim": 4,
+            "train.refit": False,
+        },
         "versions": {"keras": "3"},
         "made_from": {"data/raw/reviews.parquet": "0" * 32},
     }

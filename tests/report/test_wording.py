@@ -80,7 +80,10 @@ def test_answer(differences, answer):
         "rnn_last_epoch": {"bag_of_words": pairs[0], "bag_of_ngrams": pairs[1]},
         "rnn_best_epoch": {"bag_of_words": pairs[2], "bag_of_ngrams": pairs[3]},
     }
-    assert wording.answer(comparison)[0] == answer
+    for tier, reviews in wording.TIERS.items():
+        verdict, explanation = wording.answer(comparison, tier)
+        assert verdict == answer
+        assert explanation.startswith(f"Learning from {reviews}, ")
 
 
 def test_history():
@@ -92,3 +95,8 @@ def test_history():
         "epoch it is 70.0%, and 95.0% on the training reviews. The gap between these two is "
         "overfitting."
     )
+
+
+def test_validation_reviews_are_named_by_the_parameter():
+    assert "films of which no other review" in wording.validation_sentence("films")
+    assert "the last training reviews" in wording.validation_sentence("last")

@@ -10,6 +10,7 @@ from conftest import PROJECT
 from scripts import recipe
 from sentiment import params
 from sentiment.errors import UserError
+from sentiment.models import BAGS, MODELS
 
 RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("*.yaml"))
 RESULTS = json.loads((PROJECT / recipe.RESULTS).read_bytes())
@@ -29,12 +30,95 @@ def test_a_recipe_is_valid_and_names_parameters_that_exist(tmp_path, name):
 def test_a_recorded_result_is_of_a_recipe_and_complete(name):
     assert name in RECIPES
     result = RESULTS[name]
-    assert set(result) == {"network", "blend", "seconds", "commit"}
-    for model in ("network", "blend"):
-        assert set(result[model]) == {"validation", "test"}
-        assert all(0.5 < accuracy <= 1 for accuracy in result[model].values())
+    assert set(result) == {"tier", "validated_on", "models", "seconds", "machine", "commit"}
+    assert result["tier"] == with_recipe(name).tier
+    assert result["validated_on"] in ("last", "films")
+    assert [*result["models"]] == ["bag", "blend", "recurrent"]
+    for kind, found in result["models"].items():
+        assert MODELS[found["model"]]
+        assert ("against_bag" in found) == (kind != "bag")
+        for split in ("validation", "test"):
+            assert 0.5 < found[split]["mean"] <= 1
+            assert (found[split]["standard_deviation"] is None) == (found[split]["seeds"] == 1)
     assert result["seconds"] > 0
     assert re.fullmatch("[0-9a-f]{40}", result["commit"])
+
+
+def with_recipe(name: str) -> params.Params:
+    settings = params.read(PROJECT / "params.yaml")
+    return params.changed(settings, params.recipe(name), "params.yaml")
+
+
+def test_a_recipe_chooses_on_films_kept_apart():
+    """Except the course's own, and the sample, which has no films."""
+    validation = {name: with_recipe(name).pad.validation for name in RECIPES}
+    assert {name for name, chosen in validation.items() if chosen == "last"} == {
+        "reference",
+        "sample",
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "tier"),
+    [
+        ({}, "labelled"),
+        ({"fetch.unlabelled": True}, "labelled"),  # fetched, and not read
+        ({"fetch.unlabelled": True, "train.distill": True}, "all"),
+        ({"fetch.unlabelled": True, "train.embedding_init.source": "all"}, "all"),
+    ],
+)
+def test_the_tier_is_that_of_the_reviews_that_are_learned_from(overrides, tier):
+    settings = params.read(PROJECT / "params.yaml")
+    assert params.changed(settings, overrides, "params.yaml").tier == tier
+
+
+@pytest.fixture
+def measured() -> tuple[dict, dict]:
+    """The files of a run in which the bag of words is better on validation, and worse on test."""
+    validation = {"bag_of_words": 0.9, "bag_of_ngrams": 0.8, "rnn_best_epoch": 0.7, "blend": 0.85}
+    scores = {
+        key: {"validation": {"accuracy": value}, "test": {"accuracy": 1.5 - value}}
+        for key, value in validation.items()
+    }
+    pair = {"low": -0.1, "high": 0.3, "mcnemar_mid_p": 0.2, "pairs": {}}
+    compared = {
+        key: {bag: pair | {"difference": value} for value, bag in enumerate(BAGS)}
+        for key in ("rnn_best_epoch", "blend")
+    }
+    return scores, {"comparison": compared}
+
+
+def test_the_strongest_bag_is_that_of_the_best_validation(measured):
+    found = recipe.models(*measured)
+    assert {kind: result["model"] for kind, result in found.items()} == {
+        "bag": "bag_of_words",
+        "recurrent": "rnn_best_epoch",
+        "blend": "blend",
+    }
+    assert found["recurrent"] == {
+        "model": "rnn_best_epoch",
+        "validation": {"mean": 0.7, "standard_deviation": None, "seeds": 1},
+        "test": {"mean": 0.8, "standard_deviation": None, "seeds": 1},
+        "against_bag": {"difference": 0, "low": -0.1, "high": 0.3},
+    }
+    assert len(recipe.sentences(measured[1], "bag_of_words")) == 2
+
+
+def test_of_several_seeds_mean_deviation_and_their_comparison_are_recorded(measured):
+    scores, details = measured
+    spread = {"mean": 0.6, "standard_deviation": 0.02, "least": 0.58, "by_seed": {"42": 0, "43": 0}}
+    both = {"validation": spread, "test": spread}
+    compared = {
+        key: {bag: {"difference": 0.07, "low": 0, "high": 0.1, "seeds": 2} for bag in BAGS}
+        for key in ("rnn_best_epoch", "blend")
+    }
+    seeds = {"accuracy": dict.fromkeys(MODELS, both), "comparison": compared}
+    found = recipe.models(scores, details | {"seeds": seeds})
+    expected = {"mean": 0.6, "standard_deviation": 0.02, "seeds": 2}
+    assert found["bag"]["test"] == found["blend"]["validation"] == expected
+    assert found["blend"]["against_bag"] == {"difference": 0.07, "low": 0, "high": 0.1}
+    printed = recipe.sentences(details | {"seeds": seeds}, "bag_of_words")
+    assert [sentence.startswith("Over 2 seeds") for sentence in printed] == [False] * 2 + [True] * 2
 
 
 def test_the_recipe_trained_well_has_the_course_s_parameters(tmp_path):
@@ -43,7 +127,7 @@ def test_the_recipe_trained_well_has_the_course_s_parameters(tmp_path):
     before = params.read(path)
     params.override(path, params.recipe("reference_trained_well"))
     after = params.read(path)
-    assert after.pad == before.pad
+    assert after.pad.model_copy(update={"validation": before.pad.validation}) == before.pad
     for size in ("embedding_dim", "units"):
         assert getattr(after.train, size) == getattr(before.train, size)
     for name in ("cell", "bidirectional", "layers", "mask_padding", "pooling"):
@@ -87,11 +171,15 @@ def test_a_small_gru_runs_as_an_experiment_and_is_recorded(project):
     (project.root / "recipes/small.yaml").write_text("".join(lines))
     project.commit()
     metrics = (project.root / "data/metrics.json").read_bytes()
-    output = project.python("-m", "scripts.recipe", "small")
+    output = project.python("-m", "scripts.recipe", "small", "2")
     result = json.loads((project.root / "recipes/results.json").read_bytes())["small"]
-    assert f"small, network: validation {result['network']['validation']:.2%}, test" in output
-    assert f"test {result['blend']['test']:.2%}" in output
-    assert result["network"]["test"] > 0.9  # word order too is read
+    assert (result["tier"], result["validated_on"]) == ("labelled", "last")
+    for kind, found in result["models"].items():
+        validation, test = (recipe.in_percent(found[split]) for split in ("validation", "test"))
+        assert f"small, {kind}: validation {validation}, test {test}" in output
+        assert found["test"]["seeds"] == 2
+    assert "Over 2 seeds, the blend of the network" in output
+    assert result["models"]["recurrent"]["test"]["mean"] > 0.9  # word order too is read
     assert result["commit"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
     assert (project.root / "data/metrics.json").read_bytes() == metrics
     project.dvc("exp", "apply", "small")
