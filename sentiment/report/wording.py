@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # reader imports TensorFlow, which takes seconds
     from sentiment.report.reader import Effect
 
 MIN_SEEDS = 5  # fewer show too little of the variation for a verdict
-TIERS = {"labelled": "labelled reviews alone", "all": "labelled and unlabelled reviews"}
+TIERS = {"labelled": "With labelled reviews alone", "all": "With unlabelled reviews too"}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -82,14 +82,15 @@ def answer(comparison: dict[str, dict[str, dict]], tier: str) -> tuple[str, str]
     """
     pairs = [comparison[network][bag] for network in NETWORKS for bag in BAGS]
     better = [pair["difference"] > 0 for pair in pairs if is_significant(pair)]
-    start = f"Learning from {TIERS[tier]},"
     if not better:
-        return "Too close to call.", f"{start} they differ by no more than chance would give."
-    if not any(better):
-        return "No.", f"{start} counting words is right more often than reading them in order."
-    if all(better) and len(better) == len(pairs):
-        return "Yes.", f"{start} reading words in order is right more often than counting them."
-    return "That depends.", f"{start} reading in order beats some ways of counting words, not all."
+        verdict, why = "Too close to call.", "the models differ by no more than chance would give."
+    elif not any(better):
+        verdict, why = "No.", "counting words gives more right answers than reading them in order."
+    elif all(better) and len(better) == len(pairs):
+        verdict, why = "Yes.", "reading words in order gives more right answers than counting them."
+    else:
+        verdict, why = "That depends.", "reading in order beats some ways of counting, not all."
+    return verdict, f"{TIERS[tier]}, {why}"
 
 
 def validation_sentence(validation: str) -> str:

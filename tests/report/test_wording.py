@@ -80,10 +80,10 @@ def test_answer(differences, answer):
         "rnn_last_epoch": {"bag_of_words": pairs[0], "bag_of_ngrams": pairs[1]},
         "rnn_best_epoch": {"bag_of_words": pairs[2], "bag_of_ngrams": pairs[3]},
     }
-    for tier, reviews in wording.TIERS.items():
+    for tier, start in wording.TIERS.items():
         verdict, explanation = wording.answer(comparison, tier)
         assert verdict == answer
-        assert explanation.startswith(f"Learning from {reviews}, ")
+        assert explanation.startswith(f"{start}, ")
 
 
 def test_history():

@@ -27,6 +27,18 @@ def test_figures_are_those_of_the_committed_measurement(written, measured):
     assert written(readme.load(measured)) in README
 
 
+def test_recipes_of_different_tiers_are_in_different_tables():
+    results = readme.load("recipes/results.json")
+    assert {result["tier"] for result in results.values()} == set(readme.TIERS)
+    labelled, of_all = readme.recipes(results).split(f"**{readme.TIERS['all']}**")
+    for name, result in results.items():
+        row = f"| [{name}]("
+        assert (row in labelled, row in of_all) == (
+            result["tier"] == "labelled",
+            result["tier"] == "all",
+        )
+
+
 def test_results_are_those_of_the_committed_run():
     found = readme.table(readme.load(paths.METRICS), readme.load(paths.COMPARISON))
     assert found in README
