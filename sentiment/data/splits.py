@@ -52,7 +52,8 @@ def assign_validation(reviews: pd.DataFrame, settings: Pad) -> pd.Series:
     Example:
         >>> from sentiment import params
         >>> reviews = pd.DataFrame({"split": ["train", "test", "train"]})
-        >>> settings = params.read().pad.model_copy(update={"validation_split": 0.5})
+        >>> half = {"validation": "last", "validation_split": 0.5}
+        >>> settings = params.read().pad.model_copy(update=half)
         >>> assign_validation(reviews, settings).tolist()
         ['train', 'test', 'validation']
     """
