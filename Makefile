@@ -58,6 +58,7 @@ $(RAY): $(INSTALLED) requirements-ray.lock
 repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
 	$(WITHOUT_GIT)
 	$(DVC) repro
+	@echo "The report is data/report/index.html; make report opens it in a browser."
 
 .PHONY: report
 report: $(INSTALLED) ## Open the report in a browser, rebuilt where needed

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
+from sentiment import paths
+
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
 # Settings of people's own that would put packages elsewhere, or another Python's into ours.
@@ -81,6 +83,11 @@ def test_every_command_is_the_environment_s_own(built, target):
     make(built, target, f"PATH={decoys}:{os.environ['PATH']}", "NAME=name")
     called = (built / "called").read_text() if (built / "called").exists() else ""
     assert called.startswith("-m ") == (target != "ray"), "Ray is installed already"
+
+
+def test_the_last_line_of_a_run_says_where_the_report_is(built):
+    last = make(built, "repro").splitlines()[-1]
+    assert last == f"The report is {paths.REPORT}; make report opens it in a browser."
 
 
 def test_help_lists_every_target(built):
