@@ -60,6 +60,11 @@ repro: $(INSTALLED) ## Run the pipeline, or what has changed of it
 	$(DVC) repro
 	@echo "The report is data/report/index.html; make report opens it in a browser."
 
+.PHONY: pull
+pull: $(INSTALLED) ## Get the results from the DVC remote, instead of computing them
+	$(WITHOUT_GIT)
+	$(DVC) pull
+
 .PHONY: report
 report: $(INSTALLED) ## Open the report in a browser, rebuilt where needed
 	$(DVC) repro report

@@ -5,13 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import requests
+from conftest import Copy, serving
+
+from sentiment import paths
+from sentiment.models import SAVED
 
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     *sorted(f"docs/{p.name}" for p in Path("docs").glob("*.md")),
 ]
-OWN = "docs/your-own-reviews.md"  # its commands are run one by one, and looked at
+OWN = "docs/your-own-reviews.md"
+SHARING = "docs/sharing.md"
+ONE_BY_ONE = (OWN, SHARING)  # each command is run for itself, and what it does is looked at
 # Servers, and what would run these very tests: the file that runs the command instead, or the test.
 ELSEWHERE = {
     "make repro": ".ci/run",
@@ -82,7 +89,7 @@ def test_nothing_is_excepted_that_no_document_has():
         assert any(command.startswith(f"{start} ") for command in written), start
 
 
-RUN_HERE = [d for d in DOCUMENTS if d != OWN and not all(map(elsewhere, commands(d)))]
+RUN_HERE = [d for d in DOCUMENTS if d not in ONE_BY_ONE and not all(map(elsewhere, commands(d)))]
 
 
 @pytest.mark.slow
@@ -130,3 +137,55 @@ def test_reviews_of_ones_own_go_from_a_file_to_a_report(project):
     assert "reviews/restaurants.csv, line 651: 'mixed' is a third label" in told
     assert told.endswith("No harm done.\n")
     assert (project.root / "data/raw/reviews.parquet").read_bytes() == before
+
+
+@pytest.fixture
+def origin(project, tmp_path) -> Path:
+    """The Git repository that the project was cloned from."""
+    bare = tmp_path / "origin.git"
+    project.run("git", "clone", "--quiet", "--bare", str(project.root), str(bare))
+    project.run("git", "remote", "add", "origin", str(bare))
+    for name, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+        project.run("git", "config", name, value)
+    return bare
+
+
+def give(copy: Copy, *given: str) -> str:
+    """Return what commands print in a copy."""
+    return "".join(copy.run("bash", "-c", command, BROWSER="true").stdout for command in given)
+
+
+def clone(origin: Path, command: str) -> Copy:
+    """Return a clone made by a command, with an environment."""
+    give(Copy(origin.parent), command.replace("ADDRESS", str(origin)))
+    cloned = Copy(origin.parent / "sentiment")
+    cloned.install()
+    return cloned
+
+
+def assert_pulled(cloned: Copy, project: Copy, printed: str) -> None:
+    """Assert that a clone has all that another one has, and that nothing ran there."""
+    assert "Running stage" not in printed
+    assert cloned.dvc("status") == "Data and pipelines are up to date.\n"
+    for path in (paths.REPORT, *(model.path for model in SAVED.values())):
+        assert (cloned.root / path).read_bytes() == (project.root / path).read_bytes(), path
+
+
+def test_results_in_a_folder_are_pulled_instead_of_computed(project, origin, tmp_path):
+    add, *push, cloning, pull, report, _, _, _, _ = commands(SHARING)
+    give(project, add.replace("/mnt/results", str(tmp_path / "results")), *push)
+    cloned = clone(origin, cloning)
+    assert not (cloned.root / paths.REPORT).exists()
+    assert_pulled(cloned, project, give(cloned, pull, report))
+
+
+@pytest.mark.slow
+def test_results_in_a_bucket_are_pulled_and_its_keys_are_not(project, origin):
+    _, *push, cloning, pull, report, add, endpoint, key, secret = commands(SHARING)
+    with serving(project, "moto.server", health="/moto-api/") as address:
+        assert requests.put(f"{address}/results", timeout=60).ok
+        at = endpoint.replace("http://127.0.0.1:9000", address)
+        give(project, add, at, key, secret, *push)
+        cloned = clone(origin, cloning)
+        assert "SECRET" not in (cloned.root / ".dvc/config").read_text()
+        assert_pulled(cloned, project, give(cloned, key, secret, pull, report))
