@@ -8,6 +8,7 @@ import argparse
 import os
 import socket
 import sys
+from urllib.parse import urlsplit
 
 import mlflow
 
@@ -16,7 +17,6 @@ from sentiment.errors import UserError
 from sentiment.tracking import store
 
 HOST = "127.0.0.1"
-RUNS = "{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 
 
 def main() -> None:
@@ -30,13 +30,25 @@ def main() -> None:
     served = uri.startswith("http")
     if not served:
         check_port(given.host, given.port)
-    server = uri.rstrip("/") if served else f"http://{given.host}:{given.port}"
+    server = uri if served else f"http://{given.host}:{given.port}"
     experiment = mlflow.set_experiment(store.experiment_name(source)).experiment_id
-    print("The runs:", RUNS.format(server=server, experiment=experiment), flush=True)
+    print("The runs:", runs_page(server, experiment), flush=True)
     if not served:
         command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
         command += ["--host", given.host, "--port", given.port, *others]
         os.execv(command[0], command)  # noqa: S606
+
+
+def runs_page(server: str, experiment: str) -> str:
+    """Return the address of an experiment's runs, without the password in the server's.
+
+    Example:
+        >>> runs_page("https://me:secret@host/mlflow/", "1")
+        'https://host/mlflow/#/experiments/1/runs?workflowType=machine_learning'
+    """
+    address = urlsplit(server)
+    public = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+    return f"{public.rstrip('/')}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 
 
 def check_port(host: str, port: str) -> None:

@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     command = argparse.ArgumentParser(
         prog="sentiment",
-        description="What the models say of a review: the probability of praise.",
+        description="What the models say of a review: the probability that it is positive.",
         epilog="A whole folder of reviews: sentiment score --help",
     )
     source = command.add_mutually_exclusive_group(required=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -15,7 +15,7 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from mlflow.utils.uri import is_local_uri
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from sentiment import files
@@ -111,6 +111,8 @@ def absolute_uri(uri: str, root: Path) -> str:
     Example:
         >>> absolute_uri("sqlite:///mlflow.db", Path("/project"))
         'sqlite:////project/mlflow.db'
+        >>> absolute_uri("sqlite:///file:own.db?uri=true&nolock=1", Path("/project"))
+        'sqlite:///file%3A///project/own.db?nolock=1&uri=true'
         >>> absolute_uri("./mlruns", Path("/project"))
         'file:///project/mlruns'
         >>> absolute_uri("http://127.0.0.1:5000", Path("/project"))
@@ -118,10 +120,12 @@ def absolute_uri(uri: str, root: Path) -> str:
     """
     if _engine(uri) == "sqlite":
         url = make_url(uri)
-        database = (url.database or ":memory:").removeprefix("file:")
-        if database == ":memory:" or url.query.get("mode") == "memory":
+        name = _sqlite_file(url)
+        if name == ":memory:" or url.query.get("mode") == "memory":
             raise UserError(f"the MLflow store {uri} is in memory: each stage would lose its runs")
-        return url.set(database=str(root / database)).render_as_string(hide_password=False)
+        path = root / name
+        database = path.as_uri() if _is_sqlite_uri(url) else str(path)
+        return url.set(database=database).render_as_string(hide_password=False)
     if is_local_uri(uri):
         return (root / local_file_uri_to_path(uri)).as_uri()
     return uri
@@ -131,18 +135,29 @@ def _engine(uri: str) -> str:
     return urlsplit(uri).scheme.partition("+")[0]
 
 
+def _is_sqlite_uri(url: URL) -> bool:
+    """Return whether SQLite reads the database's name as a URI, which has options of its own."""
+    return "uri" in url.query and (url.database or "").startswith("file:")
+
+
+def _sqlite_file(url: URL) -> str:
+    """Return the path of a SQLite database, or `:memory:`."""
+    database = url.database or ":memory:"
+    return unquote(database.removeprefix("file:")) if _is_sqlite_uri(url) else database
+
+
 def _create_experiment(uri: str, root: Path, experiment: str) -> None:
     """Create an experiment of a database unless it is there: its artifacts are in the project."""
     artifacts = (root / "mlartifacts").as_uri()
     with files.locked(root / "mlflow.db.lock"):  # two processes may be about to create it
-        database = make_url(uri).database
-        if database and uri.startswith(f"sqlite:///{root}/"):
+        database = Path(_sqlite_file(make_url(uri)))
+        if _engine(uri) == "sqlite" and database.is_relative_to(root):
             _readdress(database, artifacts)
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifacts)
 
 
-def _readdress(database: str, artifacts: str) -> None:
+def _readdress(database: Path, artifacts: str) -> None:
     """Mend the addresses of artifacts, which MLflow keeps absolute, if the project has moved."""
     with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():

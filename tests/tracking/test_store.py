@@ -66,7 +66,8 @@ def test_the_store_of_an_experiment_is_that_of_the_workspace(folder, empty_datab
         ("sqlite:///mlflow.db", "mlflow.db"),
         ("sqlite:///./own.db?timeout=20", "own.db"),
         ("sqlite+pysqlite:///own.db", "own.db"),
-        ("sqlite:///file:own.db?uri=true", "own.db"),
+        ("sqlite:///file:own.db?uri=true&nolock=1", "own.db"),
+        ("sqlite:///file:our%20runs.db?uri=true", "our runs.db"),
         ("sqlite:///{folder}/elsewhere/own.db", "elsewhere/own.db"),
     ],
 )
@@ -90,6 +91,8 @@ def test_a_run_is_kept_when_the_folder_in_which_it_was_made_is_deleted(
     store.connect("sample")
     address = mlflow.get_run(run.info.run_id).info.artifact_uri
     assert mlflow.artifacts.load_text(f"{address}/note.txt") == "here"
+    with closing(sqlite3.connect(folder / file)) as connection:
+        assert connection.execute("SELECT run_uuid FROM runs").fetchall() == [(run.info.run_id,)]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,14 @@ def test_a_run_is_kept_when_the_folder_in_which_it_was_made_is_deleted(
         ("file:mlruns", "file:///project/mlruns"),
         ("file:///elsewhere", "file:///elsewhere"),
         ("sqlite:////elsewhere/a.db", "sqlite:////elsewhere/a.db"),
+        (
+            "sqlite:///file:a.db?nolock=1&uri=true",
+            "sqlite:///file%3A///project/a.db?nolock=1&uri=true",
+        ),
+        (
+            "sqlite:///file:///elsewhere/a.db?uri=true",
+            "sqlite:///file%3A///elsewhere/a.db?uri=true",
+        ),
         ("https://host/mlflow", "https://host/mlflow"),
         ("postgresql://me:secret@host/runs", "postgresql://me:secret@host/runs"),
         ("databricks", "databricks"),
@@ -110,7 +121,9 @@ def test_relative_addresses_count_from_the_project(given, used):
     assert store.absolute_uri(given, Path("/project")) == used
 
 
-@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "address", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"]
+)
 def test_a_store_in_memory_is_refused(folder, monkeypatch, address):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     with pytest.raises(UserError, match="in memory: each stage would lose its runs"):

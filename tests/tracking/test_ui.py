@@ -2,6 +2,8 @@
 
 import re
 import socket
+import sys
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -24,6 +26,16 @@ def test_a_port_that_is_taken_is_told_and_nobody_else_s_address(project):
         printed = project.python("-m", "scripts.ui", "--port", port, code=1)
     assert f"error: port {port} of 127.0.0.1 cannot be used: Address already in use" in printed
     assert "http://" not in printed
+
+
+def test_a_server_s_password_is_not_printed(capsys, monkeypatch):
+    monkeypatch.setattr(ui.store, "connect", lambda source: None)
+    monkeypatch.setattr(ui.mlflow, "get_tracking_uri", lambda: "https://me:secret@host/mlflow/")
+    monkeypatch.setattr(ui.mlflow, "set_experiment", lambda name: SimpleNamespace(experiment_id=1))
+    monkeypatch.setattr(sys, "argv", ["ui"])
+    ui.main()
+    page = "https://host/mlflow/#/experiments/1/runs?workflowType=machine_learning"
+    assert capsys.readouterr().out == f"The runs: {page}\n"
 
 
 def test_a_free_port_stays_free():
