@@ -119,7 +119,8 @@ class Copy:
 def finished(tmp_path_factory, worker_id) -> Copy:
     """A copy after `dvc repro`, committed. Read it only: what changes something takes `project`.
 
-    Processes of pytest-xdist share it: one makes it, the others wait.
+    Processes of pytest-xdist share it: one makes it, the others wait. `sample.log` beside it has
+    what the run printed, with every import of its processes.
     """
     base = tmp_path_factory.getbasetemp()
     folder = base if worker_id == "master" else base.parent
@@ -129,7 +130,8 @@ def finished(tmp_path_factory, worker_id) -> Copy:
             shutil.rmtree(copy.root, ignore_errors=True)
             os.chdir(PROJECT)
             workspace.copy(PROJECT, copy.root, params.recipe("sample") | {"train.epochs": EPOCHS})
-            copy.dvc("repro")
+            printed = copy.dvc("repro", PYTHONPROFILEIMPORTTIME="1")
+            (folder / "sample.log").write_text(printed)
             copy.commit()
             whole.touch()
     return copy

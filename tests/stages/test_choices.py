@@ -1,5 +1,7 @@
 """The test reviews serve no choice: what comes before the comparison does not depend on them."""
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from conftest import PROJECT
 from ruamel.yaml import YAML
 
 from sentiment.evaluation import predictions
+from stages import pad
 
 STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
 TEST = {"data/padded/x_test.npy", "data/padded/y_test.npy"}
@@ -19,9 +22,9 @@ def files(project) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def spoilt(project):
+def spoilt(inside):
     """A copy whose test reviews have texts without meaning, and the other labels and ratings."""
-    path = project.root / "data/raw/reviews.parquet"
+    path = inside.root / "data/raw/reviews.parquet"
     reviews = pd.read_parquet(path)
     test = reviews["split"] == "test"
     words = np.random.default_rng(0).choice(["superb", "dull", "zzz", "!"], (test.sum(), 9))
@@ -29,8 +32,8 @@ def spoilt(project):
     reviews.loc[test, "label"] = 1 - reviews["label"]
     reviews.loc[test, "rating"] = 11 - reviews["rating"]
     reviews.to_parquet(path, index=False)
-    project.python("-m", "stages.pad")
-    return project
+    pad.main()
+    return inside
 
 
 def test_only_the_comparison_has_the_padded_test_reviews_among_its_inputs():
@@ -43,7 +46,7 @@ def test_other_test_reviews_give_the_same_models_to_the_byte(finished, spoilt, s
         path = spoilt.root / name
         for file in path.rglob("*") if path.is_dir() else [path]:
             file.unlink()
-    spoilt.python("-m", f"stages.{stage}")
+    import_module(f"stages.{stage}").main()
     before, after = files(finished), files(spoilt)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert changed == {"data/raw/reviews.parquet", FACTS, *TEST}

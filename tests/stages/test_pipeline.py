@@ -161,9 +161,9 @@ def test_forced_rerun_gives_the_same_bytes(project):
 def test_bad_parameter_is_told_and_earlier_outputs_stay(project):
     before = outputs(project)
     file = project.root / "params.yaml"
-    file.write_text(file.read_text().replace("units: 28", "units: many"))
-    output = project.dvc("repro", "train", code=255)
-    assert "train.units = 'many'" in output
+    file.write_text(file.read_text().replace("maxlen: ", "maxlen: many "))
+    output = project.dvc("repro", "pad", code=255)
+    assert "pad.maxlen = 'many 24'" in output
     assert "exited with 1" in output
     assert "Traceback" not in output
     assert outputs(project) == before
