@@ -21,8 +21,7 @@ from sentiment.errors import UserError
 from sentiment.evaluation.metrics import THRESHOLD
 from sentiment.models import NETWORK, SAVED
 from sentiment.report import figures, recurrence_figures
-from sentiment.rnn.backend import keras
-from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
+from sentiment.rnn.inference import Network, read_network
 from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 from sentiment.text import PAD, Encoder
 
@@ -38,7 +37,7 @@ PICTURE, WIDTH = "docs/reader.png", 960  # pixels
 
 def main() -> None:
     settings = params.read()
-    network = load_network(MODEL)
+    network = read_network(MODEL)
     if settings.fetch.source != "imdb" or not is_traceable(network):
         raise UserError(f"{PAGE} is about the course's network on the real reviews")
     tracer = StateTracer(network)
@@ -129,7 +128,7 @@ def by_distance(saliency: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"distance": distance, "low": low, "median": median, "high": high})
 
 
-def score_ends(network: keras.Model, rows: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def score_ends(network: Network, rows: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Return how often the answer is the same, and right, if only the last words are read.
 
     Args:
@@ -140,17 +139,16 @@ def score_ends(network: keras.Model, rows: np.ndarray, labels: np.ndarray) -> pd
     Returns:
         words (read), same and right (shares of the reviews); a row for each of LAST.
     """
-    network = fastest_twin(network)
-    predicted = predict_with_network(network, rows) >= THRESHOLD
+    predicted = network.predict(rows) >= THRESHOLD
     table = []
     for words in LAST:
         ends = np.where(np.arange(rows.shape[1]) < rows.shape[1] - words, PAD, rows)
-        positive = predict_with_network(network, ends) >= THRESHOLD
+        positive = network.predict(ends) >= THRESHOLD
         table.append((words, np.mean(positive == predicted), np.mean(positive == labels)))
     return pd.DataFrame(table, columns=["words", "same", "right"])
 
 
-def parameters_table(network: keras.Model, settings: params.Params) -> str:
+def parameters_table(network: Network, settings: params.Params) -> str:
     """Return the layers' numbers of parameters as a Markdown table."""
     words, dimensions, units = (
         settings.pad.num_words,
@@ -162,11 +160,17 @@ def parameters_table(network: keras.Model, settings: params.Params) -> str:
         f"W: {units} x {dimensions}, U: {units} x {units}, b: {units}",
         f"v: {units}, c: 1",
     )
+    ((weights,),) = network.recurrent
+    counts = (
+        network.embeddings.size,
+        sum(array.size for array in weights),
+        network.output.size + 1,
+    )
     rows = [
-        [layer.name, shape, f"{layer.count_params():,}"]
-        for layer, shape in zip(network.layers, shapes, strict=True)
+        [name, shape, f"{count:,}"]
+        for name, shape, count in zip(network.names, shapes, counts, strict=True)
     ]
-    total = ["", "", f"**{network.count_params():,}**"]
+    total = ["", "", f"**{sum(counts):,}**"]
     return _table(["layer", "made of", "parameters"], *rows, total)
 
 

@@ -198,10 +198,10 @@ def trace(text: str) -> tuple[list[str], list[float]]:
     Raises:
         UserError: if the network is missing, or has more than one recurrent layer.
     """
-    from sentiment.rnn.model import load_network
+    from sentiment.rnn.inference import read_network
     from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 
-    network = load_network(result(SAVED[NETWORK].path))
+    network = read_network(result(SAVED[NETWORK].path))
     if not is_traceable(network):
         raise UserError("only a network of one recurrent layer can be traced")
     encoder = Encoder.load(result(ENCODER))

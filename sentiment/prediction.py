@@ -1,5 +1,6 @@
 """The probabilities of a saved model for reviews."""
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
@@ -34,10 +35,7 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
     """
     predict: Callable[..., np.ndarray]  # takes rows or texts, as the model does
     if Path(model).suffix == ".keras":
-        from sentiment.rnn.model import fastest_twin, load_network, predict_with_network
-
-        network = fastest_twin(load_network(model))
-        predict, reads_rows = partial(predict_with_network, network), True
+        predict, reads_rows = _load_network(model), True
     else:
         from sentiment.bags.models import load_bag, predict_with_bag, takes_token_ids
 
@@ -51,3 +49,15 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
         return np.concatenate(answers) if answers else np.empty(0)
 
     return probabilities
+
+
+def _load_network(path: Path | str) -> Callable[..., np.ndarray]:
+    from sentiment.rnn import inference
+
+    try:
+        return inference.read_network(path).predict
+    except inference.UnsupportedError as reason:
+        print(f"{path}: read by Keras, which takes longer, since {reason}", file=sys.stderr)
+    from sentiment.rnn.model import load_network, predict_with_keras
+
+    return partial(predict_with_keras, load_network(path))

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.data import splits
 from sentiment.evaluation.metrics import THRESHOLD, correct
 from sentiment.models import NETWORK
-from sentiment.rnn.backend import keras
+from sentiment.rnn.inference import Network
 from sentiment.rnn.state_tracer import StateTrace, StateTracer, is_traceable
 from sentiment.text import OOV, PAD, Encoder, split_words
 
@@ -85,7 +85,7 @@ class Reader(NamedTuple):
     effect: Effect | None
 
 
-def content(network: keras.Model, bag: Pipeline, encoder: Encoder, test: pd.DataFrame) -> Reader:
+def content(network: Network, bag: Pipeline, encoder: Encoder, test: pd.DataFrame) -> Reader:
     """Return the content of the section for the present models.
 
     Args:
@@ -107,17 +107,17 @@ def content(network: keras.Model, bag: Pipeline, encoder: Encoder, test: pd.Data
     return Reader(None, payload(network, bag, encoder), shown, effect)
 
 
-def unsupported_reason(network: keras.Model, encoder: Encoder) -> str | None:
+def unsupported_reason(network: Network, encoder: Encoder) -> str | None:
     """Return why the page cannot run a network exactly, as a sentence; None if it can."""
-    simple = is_traceable(network) and isinstance(network.layers[1], keras.layers.SimpleRNN)
-    if not simple or network.layers[0].mask_zero:
+    shape = network.shape
+    if not is_traceable(network) or shape.cell != "simple_rnn" or shape.masked:
         return "The page runs networks of one SimpleRNN layer without a mask; this is another one."
     if encoder.tokenizer != "keras":
         return "The page splits texts as Keras does; these reviews are split by Unicode's rules."
     return None
 
 
-def payload(network: keras.Model, bag: Pipeline, encoder: Encoder) -> dict[str, object]:
+def payload(network: Network, bag: Pipeline, encoder: Encoder) -> dict[str, object]:
     """Return all that `reader.js` computes with, ready for JSON.
 
     Args:
@@ -131,7 +131,7 @@ def payload(network: keras.Model, bag: Pipeline, encoder: Encoder) -> dict[str, 
         of a word; `recurrent` of shape (units, units); `output` of shape (units,); `output_bias`;
         `bag` of shape (num_words,); `bag_bias`.
     """
-    E, W, U, b, v, c = network.get_weights()
+    E, ((W, U, b),) = network.embeddings, network.recurrent[0]
     settings = asdict(encoder)
     ranks = settings.pop("word_index")
     classifier = bag[-1]
@@ -141,8 +141,8 @@ def payload(network: keras.Model, bag: Pipeline, encoder: Encoder) -> dict[str, 
         "units": len(U),
         "inputs": _base64(E @ W + b),
         "recurrent": _base64(U),
-        "output": _base64(v),
-        "output_bias": float(c[0]),
+        "output": _base64(network.output),
+        "output_bias": network.bias,
         "bag": _base64(classifier.coef_),
         "bag_bias": float(classifier.intercept_[0]),
     }

@@ -10,47 +10,23 @@ optimiser and the loop over the epochs are Keras's own.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from sentiment.rnn import architecture
+from sentiment.rnn.architecture import Architecture, UnsupportedError
 from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.kernels import network, simple_rnn
 from sentiment.rnn.kernels.layout import Layout
 from sentiment.rnn.kernels.network import Memory, Shape, Weights
 from sentiment.rnn.kernels.recurrence import Rows
 
-_CELLS = {
-    keras.layers.SimpleRNN: "simple_rnn",
-    keras.layers.GRU: "gru",
-    keras.layers.LSTM: "lstm",
-}
-
-
-class Parts(NamedTuple):
-    """The layers of a network that can be fused.
-
-    dropout: Of the word vectors, or None.
-    recurrent: One on top of the other; Bidirectional or not.
-    pooling: last: the last layer's last state; mean_max: as `sentiment.rnn.model` reads out.
-    head: The layers after that.
-    """
-
-    embedding: keras.layers.Embedding
-    dropout: keras.layers.SpatialDropout1D | None
-    recurrent: list[keras.Layer]
-    pooling: str
-    head: list[keras.Layer]
-
-
-class UnsupportedError(ValueError):
-    """Why a network can't be fused, as a clause for a sentence."""
-
 
 def unsupported_reason(model: keras.Model) -> str | None:
     """Return why a network can't be fused, as a clause for a sentence; None if it can."""
     try:
-        _parts(model)
+        _architecture(model)
     except UnsupportedError as reason:
         return str(reason)
     return None
@@ -80,34 +56,37 @@ def fuse(model: keras.Model) -> keras.Model:
     Raises:
         UnsupportedError: where `unsupported_reason(model)` names a reason.
     """
-    parts = _parts(model)
+    found = _architecture(model)
     tokens = keras.Input(model.input_shape[1:], dtype="int32", name="tokens")
-    outputs = FusedRecurrence(parts)(tokens)
-    for layer in parts.head:
-        outputs = layer(outputs)
+    outputs = FusedRecurrence(model, found)(tokens)
+    for name in found.head:
+        outputs = model.get_layer(name)(outputs)
     return keras.Model(tokens, outputs, name=model.name)
+
+
+def _architecture(model: keras.Model) -> Architecture:
+    if gpu_is_visible():
+        raise UnsupportedError("a GPU is visible")
+    return architecture.of_model(model)
 
 
 class FusedRecurrence(keras.layers.Layer):
     """Stock layers run as one: tokens in, what is read out of the recurrence out."""
 
-    def __init__(self, parts: Parts):
-        super().__init__(dtype=parts.embedding.dtype_policy)
+    def __init__(self, model: keras.Model, found: Architecture):
+        shape, names = found.shape, found.recurrent
+        embedding = model.get_layer(found.embedding)
+        super().__init__(dtype=embedding.dtype_policy)
         self.supports_jit = False  # XLA can't call compiled Python
-        self.embedding, self.dropout = parts.embedding, parts.dropout
-        self.recurrent = parts.recurrent
-        directions = _directions(parts.recurrent[0])
-        cell = _CELLS[type(directions[0])]
-        shape = Shape(cell, len(directions), parts.embedding.mask_zero, parts.pooling)
-        is_courses = (
-            shape == Shape("simple_rnn", directions=1, masked=False, pooling="last")
-            and len(parts.recurrent) == 1
-            and parts.dropout is None
-        )  # a kernel of its own is 1.3 times as fast on the course's network
-        self.kernels = _SIMPLE_RNN if is_courses else _any_kernels(shape, len(parts.recurrent))
-        units = len(directions) * directions[0].units
-        pooled = parts.embedding.output_dim + 2 * units
-        self.features = units if parts.pooling == "last" else pooled
+        self.embedding, self.dropout = embedding, None
+        if found.dropout:
+            self.dropout = model.get_layer(found.dropout)
+        self.recurrent = [model.get_layer(name) for name in names]
+        simple = simple_rnn.computes(shape, len(names)) and self.dropout is None
+        self.kernels = _SIMPLE_RNN if simple else _any_kernels(shape, len(names))
+        units = shape.directions * _directions(self.recurrent[0])[0].units
+        pooled = self.embedding.output_dim + 2 * units
+        self.features = units if shape.pooling == "last" else pooled
 
     def call(self, tokens: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return what is read out, (reviews, features), of token ids (reviews, steps)."""
@@ -262,131 +241,3 @@ _SIMPLE_RNN = Kernels(
     infer=_simple_rnn_infer,
     memory=[tf.int64] * 3 + [tf.int32] * 2 + [None] * 3,
 )
-
-
-# --- which networks can be fused ------------------------------------------------------------------
-
-
-def _parts(model: keras.Model) -> Parts:
-    """Return a network's parts.
-
-    Raises:
-        UnsupportedError: if it has others, or they do what the kernels can't.
-    """
-    if gpu_is_visible():
-        raise UnsupportedError("a GPU is visible")
-    if not getattr(model, "inputs", None):  # a subclass, or a Sequential that isn't built
-        raise UnsupportedError("the network's graph isn't known")
-    graph = _Graph(model)
-    tokens = model.inputs[0]
-    embedding = graph.take(keras.layers.Embedding, tokens)
-    if embedding is None:
-        raise UnsupportedError("the network doesn't begin with an Embedding")
-    words = states = graph.output(embedding)
-    if dropout := graph.take(keras.layers.SpatialDropout1D, words):
-        states = graph.output(dropout)
-    recurrent = []
-    while layer := graph.take((*_CELLS, keras.layers.Bidirectional), states):
-        recurrent.append(layer)
-        states = graph.output(layer)
-    if not recurrent:
-        raise UnsupportedError("no SimpleRNN, GRU or LSTM follows the Embedding")
-    pooling, features = "last", states
-    if recurrent[-1].return_sequences:
-        pooling, features = "mean_max", graph.take_mean_max(words, states)
-    head = graph.take_chain(features)
-    parts = Parts(embedding, dropout, recurrent, pooling, head)
-    if reason := _obstacle(parts):
-        raise UnsupportedError(reason)
-    return parts
-
-
-class _Graph:
-    """The layers of a network, to be taken one by one, each where its input comes from."""
-
-    def __init__(self, model: keras.Model):
-        self._outputs, ahead = model.outputs, [*model.outputs]
-        # Of each layer the call in this model: a Sequential makes others as it grows.
-        self._calls: dict[keras.Layer, Any] = {}
-        while ahead:
-            layer, number, _ = ahead.pop()._keras_history
-            if layer not in self._calls and not isinstance(layer, keras.layers.InputLayer):
-                self._calls[layer] = layer._inbound_nodes[number]
-                ahead += self._calls[layer].input_tensors
-        self._layers = [layer for layer in model.layers if layer in self._calls]
-        self._known = {id(t) for t in [*model.inputs, *map(self.output, self._layers)]}
-
-    def output(self, layer: keras.Layer) -> keras.KerasTensor:
-        """Return what a layer makes in this model."""
-        return self._calls[layer].output_tensors[0]
-
-    def take(
-        self, kinds: type | tuple[type, ...], *inputs: keras.KerasTensor
-    ) -> keras.Layer | None:
-        """Return the next layer of these kinds that reads just these tensors, None without one."""
-        for layer in self._layers:
-            tensors = map(id, self._calls[layer].input_tensors)
-            reads = [tensor for tensor in tensors if tensor in self._known]  # no masks
-            if reads == [id(tensor) for tensor in inputs] and isinstance(layer, kinds):
-                self._layers.remove(layer)
-                return layer
-        return None
-
-    def take_mean_max(
-        self, words: keras.KerasTensor, states: keras.KerasTensor
-    ) -> keras.KerasTensor:
-        """Return what `sentiment.rnn.model` reads out with mean and maximum."""
-        layers = keras.layers
-        read = [
-            self.take(layers.GlobalAveragePooling1D, words),
-            self.take(layers.GlobalAveragePooling1D, states),
-            self.take(layers.GlobalMaxPooling1D, states),
-        ]
-        if all(read):
-            read.append(self.take(layers.ReLU, self.output(read.pop())))
-        if all(read) and (joined := self.take(layers.Concatenate, *map(self.output, read))):
-            return self.output(joined)
-        raise UnsupportedError(
-            "the states are read out neither as the last nor as mean and maximum"
-        )
-
-    def take_chain(self, tensor: keras.KerasTensor) -> list[keras.Layer]:
-        """Return all layers that are left, which have to be a chain."""
-        chain = []
-        while layer := self.take(keras.Layer, tensor):
-            chain.append(layer)
-            tensor = self.output(layer)
-        if self._layers or len(self._outputs) != 1 or self._outputs[0] is not tensor:
-            raise UnsupportedError("what follows the recurrence isn't a chain of layers")
-        return chain
-
-
-def _obstacle(parts: Parts) -> str | None:
-    """Return what the kernels can't do of what the layers do, as a clause; None if nothing."""
-    cells = [d for layer in parts.recurrent for d in _directions(layer)]
-    both = [b for b in parts.recurrent if isinstance(b, keras.layers.Bidirectional)]
-    numbers = {
-        dtype for d in [parts.embedding, *cells] for dtype in (d.compute_dtype, d.variable_dtype)
-    }
-    tanh, sigmoid = keras.activations.tanh, keras.activations.sigmoid
-    obstacles = {
-        "its cells aren't all SimpleRNN, GRU or LSTM": any(type(c) not in _CELLS for c in cells),
-        "its recurrent layers aren't of one kind and size": len(
-            {(type(d), len(_directions(layer)), d.units) for layer in parts.recurrent
-             for d in _directions(layer)}) > 1,
-        "a cell has dropout inside": any(c.dropout or c.recurrent_dropout for c in cells),
-        "a cell's activation isn't tanh": any(c.activation is not tanh for c in cells),
-        "a cell's recurrent activation isn't sigmoid": any(
-            getattr(c, "recurrent_activation", sigmoid) is not sigmoid for c in cells),
-        "a GRU resets before its product": any(not getattr(c, "reset_after", True) for c in cells),
-        "the recurrence runs backwards": any(
-            layer.go_backwards for layer in parts.recurrent if layer not in both),
-        "the two directions aren't concatenated": any(b.merge_mode != "concat" for b in both),
-        "the recurrence is stateful": any(c.stateful for c in cells),
-        "the recurrence returns its state": any(c.return_state for c in cells),
-        "a layer's output is regularised": any(
-            layer.activity_regularizer for layer in [parts.embedding, *parts.recurrent, *cells]),
-        "the numbers are neither float32 nor float64 throughout": numbers
-        not in ({"float32"}, {"float64"}),
-    }  # fmt: skip
-    return next((reason for reason, found in obstacles.items() if found), None)

@@ -8,17 +8,16 @@ import numpy as np
 
 from sentiment import files
 from sentiment.params import Train
-from sentiment.rnn import fused
+from sentiment.rnn import inference
 from sentiment.rnn.backend import keras
 from sentiment.rnn.batches import trim_padding
+from sentiment.rnn.inference import BATCH, UnsupportedError
 
 CELLS = {
     "simple_rnn": keras.layers.SimpleRNN,
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
-
-BATCH = 512  # reviews in memory at a time, in prediction
 
 
 def build_network(
@@ -119,14 +118,16 @@ def load_network(path: Path | str) -> keras.Model:
     return keras.models.load_model(path, safe_mode=True)
 
 
-def fastest_twin(model: keras.Model) -> keras.Model:
-    """Return the fastest network of the same variables; its first call takes seconds: keep it."""
-    return model if fused.unsupported_reason(model) else fused.fuse(model)
-
-
 def predict_with_network(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
-    network = fastest_twin(model)
+    try:
+        return inference.of_model(model).predict(rows)
+    except UnsupportedError:
+        return predict_with_keras(model, rows)
+
+
+def predict_with_keras(model: keras.Model, rows: np.ndarray) -> np.ndarray:
+    """Return the probabilities as `predict_with_network` does, of any network."""
     order = np.arange(len(rows))
     masked = model.input_shape[1] is None
     if masked:  # reviews of similar length share a batch, which is cut to the longest
@@ -136,5 +137,5 @@ def predict_with_network(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     for start in range(0, len(rows), BATCH):
         batch = order[start : start + BATCH]
         x = trim_padding(rows[batch]) if masked else rows[batch]
-        probabilities[batch] = network.predict_on_batch(x)[:, 0]
+        probabilities[batch] = model.predict_on_batch(x)[:, 0]
     return probabilities

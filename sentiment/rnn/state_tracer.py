@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment.rnn.backend import keras, tf
-from sentiment.text import OOV, Encoder, find_words
+from sentiment.rnn.inference import BATCH, Network
+from sentiment.rnn.kernels import network as kernels
+from sentiment.rnn.kernels import reference
+from sentiment.text import OOV, PAD, Encoder, find_words
 
 
 class StateTrace(NamedTuple):
@@ -20,35 +22,43 @@ class StateTrace(NamedTuple):
     probabilities: np.ndarray
 
 
-def is_traceable(model: keras.Model) -> bool:
-    """Return whether a network is an embedding, one recurrent layer and an output layer."""
-    return len(model.layers) == 3 and isinstance(model.layers[1], keras.layers.RNN)
+def is_traceable(network: Network) -> bool:
+    """Return whether a network's answer is read from the last state of one layer, read forwards."""
+    is_single = len(network.recurrent) == network.shape.directions == 1
+    return is_single and network.shape.pooling == "last"
 
 
 class StateTracer:
     """Computes the hidden state of a network after each step, not only after the last.
 
     Attributes:
-        embedding: The word vectors, of shape (tokens, dimensions).
         unit_order: The numbers of the hidden units, by their weight in the output, the most
             positive first.
     """
 
-    def __init__(self, model: keras.Model):
-        self._embedding, cell, self._output = model.layers
-        self._cell = type(cell).from_config(cell.get_config() | {"return_sequences": True})
-        self.embedding = self._embedding.get_weights()[0]
-        self._cell.build((None, None, self.embedding.shape[1]))
-        self._cell.set_weights(cell.get_weights())
-        self.unit_order = np.argsort(-self._output.get_weights()[0][:, 0], kind="stable")
+    def __init__(self, network: Network):
+        self._network = network
+        ((self._weights,),) = network.recurrent
+        self.unit_order = np.argsort(-network.output, kind="stable")
 
     def trace(self, rows: np.ndarray) -> StateTrace:
         """Trace rows of token ids, of shape (reviews, steps).
 
-        The network's own answer is the probability after the last step.
+        The network's own answer is the probability after the last step. A masked step of padding
+        leaves the state as it is.
         """
-        states = self._cell(self._embedding(rows))
-        return StateTrace(np.asarray(states), np.asarray(self._output(states))[..., 0])
+        cell, masked = self._network.shape.cell, self._network.shape.masked
+        step, embeddings = reference.CELLS[cell], self._network.embeddings
+        states = np.empty((*rows.shape, len(self._weights.recurrent)), embeddings.dtype)
+        probabilities = np.empty(rows.shape, np.float32)
+        state = reference.zero_state(cell, np.zeros_like(states[:, 0]))
+        for t, tokens in enumerate(rows.T):
+            after = step(embeddings[tokens], state, *self._weights)
+            skipped = (tokens == PAD)[:, None] & masked
+            state = tuple(np.where(skipped, *pair) for pair in zip(state, after, strict=True))
+            states[:, t] = state[0]
+            probabilities[:, t] = self._network.answer(state[0])
+        return StateTrace(states, probabilities)
 
     def saliency(self, rows: np.ndarray) -> np.ndarray:
         """Return how much the word at each step moves the network's answer.
@@ -60,12 +70,20 @@ class StateTracer:
             The norm of the gradient of the log-odds of positive by the word's vector, float32 of
             shape (reviews, steps).
         """
-        with tf.GradientTape() as tape:
-            vectors = self._embedding(rows)
-            tape.watch(vectors)
-            weights, bias = self._output.trainable_variables
-            log_odds = self._cell(vectors)[:, -1] @ weights + bias  # what the sigmoid is taken of
-        return np.linalg.norm(tape.gradient(log_odds, vectors), axis=-1)
+        batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        return np.concatenate([self._saliency(batch) for batch in batches])
+
+    def _saliency(self, rows: np.ndarray) -> np.ndarray:
+        # Each step is given a word of its own, whose gradient is then that step's alone.
+        shape, layers, output = self._network.shape, self._network.recurrent, self._network.output
+        vectors = np.insert(self._network.embeddings[rows.ravel()], 0, 0, axis=0)
+        words = np.arange(1, len(vectors), dtype=np.int32).reshape(rows.shape)
+        words = np.where((rows == PAD) & shape.masked, np.int32(PAD), words)
+        inputs = (vectors[:0], vectors, layers)
+        memory = kernels.forward(shape, words, *inputs, training=True)
+        dfeatures = np.tile(output, (len(rows), 1))
+        gradients, _ = kernels.backward(shape, dfeatures, *inputs, memory)
+        return np.linalg.norm(gradients[1:].reshape(*rows.shape, -1), axis=-1)
 
 
 def nearest_neighbours(

@@ -27,8 +27,8 @@ DESCRIPTION = (
     "positive). The version with the alias `champion` is the best on the validation reviews."
 )
 
-SERVED_WITH = ("icu4py", "keras", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic",
-               "requests", "ruamel.yaml", "scikit-learn", "scipy", "skops",
+SERVED_WITH = ("h5py", "icu4py", "keras", "mlflow", "numba", "numpy", "pandas", "pyarrow",
+               "pydantic", "requests", "ruamel.yaml", "scikit-learn", "scipy", "skops",
                "tensorflow")  # fmt: skip
 TEXT_TO_LABEL = ModelSignature(
     inputs=Schema([ColSpec("string", "text")]),

@@ -14,6 +14,7 @@ from sentiment.data import splits
 from sentiment.evaluation import comparison
 from sentiment.models import BAGS, MODELS, NETWORK, SAVED
 from sentiment.report import page, reader
+from sentiment.rnn import inference
 from sentiment.rnn.backend import keras
 from sentiment.text import Encoder
 
@@ -83,7 +84,7 @@ def details() -> dict:
 def read(encode: Encoder) -> reader.Reader:
     """Return the content of the section that reads a text in the page."""
     with mock.patch.object(splits, "texts", lambda _: iter(predictions()["text"])):
-        return reader.content(network(), bag(), encode, predictions())
+        return reader.content(inference.of_model(network()), bag(), encode, predictions())
 
 
 @cache

@@ -17,6 +17,7 @@ from sentiment.models import NETWORK, SAVED
 from sentiment.report import page as report
 from sentiment.report import reader, wording
 from sentiment.rnn.backend import keras
+from sentiment.rnn.inference import of_model
 from sentiment.rnn.model import load_network
 from sentiment.rnn.state_tracer import StateTracer, locate_words
 from sentiment.text import OOV, PAD, Encoder
@@ -182,7 +183,7 @@ def signed(value: float) -> str:
 
 def trace(text: str):
     """Return the own steps of a text: states, most positive units first, and probabilities."""
-    tracer, row = StateTracer(made_up.network()), made_up.encoder().rows([text])
+    tracer, row = StateTracer(of_model(made_up.network())), made_up.encoder().rows([text])
     read, own = tracer.trace(row), np.flatnonzero(row[0] != PAD)
     return read.states[0, own][:, tracer.unit_order], read.probabilities[0, own]
 
@@ -300,7 +301,7 @@ def test_every_example_can_be_clicked(page):
     ids=["course's", "GRU", "masked", "Unicode"],
 )
 def test_a_page_that_could_not_be_exact_says_why_the_section_is_missing(network, tokenizer, reason):
-    found = reader.unsupported_reason(network, SimpleNamespace(tokenizer=tokenizer))
+    found = reader.unsupported_reason(of_model(network), SimpleNamespace(tokenizer=tokenizer))
     assert found is None if reason is None else reason in found
     if found:
         page = report.render(**made_up.content() | {"reader": reader.Reader(found, {}, {}, None)})
@@ -361,7 +362,10 @@ def test_the_effect_of_a_word_is_that_of_its_steps():
     )
     assert found[:4] == ("not", 3, 2, 2)
     assert found[4:] == pytest.approx((1.5, 3 / 5, 0.4, (0.5 + 0.1 + 0.3 + 0 + 0.1) / 5))
-    assert reader.measure_effect("x", StateTracer(made_up.network()).trace(rows), rows, 99) is None
+    assert (
+        reader.measure_effect("x", StateTracer(of_model(made_up.network())).trace(rows), rows, 99)
+        is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -260,10 +260,10 @@ def test_what_the_recurrence_cannot_do_is_named(cell, reason):
 @pytest.mark.parametrize(
     ("layers", "reason"),
     [
-        ([keras.layers.GRU(3, reset_after=False)], "resets before"),
+        ([keras.layers.GRU(3, reset_after=False)], "reset_after"),
         ([keras.layers.LSTM(3, recurrent_activation="hard_sigmoid")], "sigmoid"),
-        ([keras.layers.LSTM(3, return_sequences=True), keras.layers.GRU(3)], "one kind"),
-        ([keras.layers.Bidirectional(keras.layers.GRU(3), merge_mode="sum")], "concatenated"),
+        ([keras.layers.LSTM(3, return_sequences=True), keras.layers.GRU(3)], "one size"),
+        ([keras.layers.Bidirectional(keras.layers.GRU(3), merge_mode="sum")], "merge_mode"),
         ([keras.layers.LSTM(3, return_sequences=True)], "mean and maximum"),
         ([keras.layers.GlobalMaxPooling1D()], "SimpleRNN, GRU or LSTM"),
     ],

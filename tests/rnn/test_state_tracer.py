@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.rnn.backend import keras
+from sentiment.rnn import inference
+from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words, nearest_neighbours
 from sentiment.text import OOV, Encoder, split_words
 
@@ -13,12 +14,14 @@ TOKENS, DIMENSIONS, UNITS, STEPS = 20, 4, 3, 9
 WORDS = {word: rank for rank, word in enumerate(["the", "film", "is", "not", "dull", "it's"], 1)}
 
 
-def network(layer=keras.layers.SimpleRNN):
+def network(layer=keras.layers.SimpleRNN, mask_zero=False):
     keras.utils.set_random_seed(1)
     return keras.Sequential(
         [
             keras.Input((STEPS,), dtype="int32"),
-            keras.layers.Embedding(TOKENS, DIMENSIONS, embeddings_initializer="normal"),
+            keras.layers.Embedding(
+                TOKENS, DIMENSIONS, embeddings_initializer="normal", mask_zero=mask_zero
+            ),
             layer(UNITS, bias_initializer="normal"),
             keras.layers.Dense(1, activation="sigmoid", bias_initializer="normal"),
         ]
@@ -43,7 +46,7 @@ def recurrence(model, rows):
 def test_states_and_probabilities_are_those_of_the_recurrence():
     model = network()
     states, probabilities = recurrence(model, rows())
-    found = StateTracer(model).trace(rows())
+    found = StateTracer(inference.of_model(model)).trace(rows())
     np.testing.assert_allclose(found.states, states, atol=1e-5)
     np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-5)
 
@@ -58,44 +61,59 @@ def test_saliency_is_the_gradient_through_all_later_steps():
         moved = moved * (1 - states[:, step] ** 2)
         lengths.insert(0, np.linalg.norm(moved @ W.T, axis=1))
         moved = moved @ U.T
-    found = StateTracer(model).saliency(rows())
+    found = StateTracer(inference.of_model(model)).saliency(rows())
     np.testing.assert_allclose(found, np.stack(lengths, axis=1), rtol=1e-4)
 
 
 @pytest.mark.parametrize("layer", [keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM])
 def test_the_last_probability_is_the_network_s_answer(layer):
     model = network(layer)
-    assert is_traceable(model)
+    assert is_traceable(inference.of_model(model))
     answer = model.predict(rows(), verbose=0)[:, 0]
     np.testing.assert_allclose(
-        StateTracer(model).trace(rows()).probabilities[:, -1], answer, atol=1e-6
+        StateTracer(inference.of_model(model)).trace(rows()).probabilities[:, -1], answer, atol=1e-6
     )
 
 
-def test_a_saved_network_is_traced_as_before(tmp_path):
-    model = network()
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    before, after = (StateTracer(m).trace(rows()) for m in (model, loaded))
-    np.testing.assert_array_equal(before.states, after.states)
+@pytest.mark.parametrize("layer", [keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM])
+def test_masked_padding_leaves_the_state(layer):
+    network_ = network(layer, mask_zero=True)
+    padded = rows()
+    padded[:, :4] = padded[0, -2:] = 0
+    tracer = StateTracer(inference.of_model(network_))
+    found = tracer.trace(padded)
+    answer = network_.predict(padded, verbose=0)[:, 0]
+    np.testing.assert_allclose(found.probabilities[:, -1], answer, atol=1e-6)
+    assert not found.states[:, :4].any()
+    np.testing.assert_array_equal(found.states[0, -1], found.states[0, -3])
+    assert not tracer.saliency(padded)[:, :4].any()
 
 
-def test_other_networks_are_not_traceable():
-    pooled = keras.Sequential(
-        [
-            keras.Input((STEPS,), dtype="int32"),
-            keras.layers.Embedding(TOKENS, DIMENSIONS),
-            keras.layers.GlobalAveragePooling1D(),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    assert not is_traceable(pooled)
+@pytest.mark.parametrize("layer", [keras.layers.GRU, keras.layers.LSTM])
+def test_saliency_is_the_gradient_that_tensorflow_has(layer):
+    model = network(layer)
+    embedding, recurrent, output = model.layers
+    with tf.GradientTape() as tape:
+        vectors = embedding(rows())
+        tape.watch(vectors)
+        kernel, bias = output.trainable_variables
+        log_odds = recurrent(vectors) @ kernel + bias
+    expected = np.linalg.norm(tape.gradient(log_odds, vectors), axis=-1)
+    found = StateTracer(inference.of_model(model)).saliency(rows())
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_networks_whose_answer_is_read_from_more_than_one_state_are_not_traceable():
+    def both(units, **options):
+        return keras.layers.Bidirectional(keras.layers.GRU(units, **options))
+
+    assert not is_traceable(inference.of_model(network(both)))
 
 
 def test_units_are_ordered_by_their_weight():
     model = network()
     weights = model.layers[-1].get_weights()[0][:, 0]
-    assert (np.diff(weights[StateTracer(model).unit_order]) <= 0).all()
+    assert (np.diff(weights[StateTracer(inference.of_model(model)).unit_order]) <= 0).all()
 
 
 def test_neighbours_point_the_same_way_whatever_their_length():

@@ -1,5 +1,7 @@
 """Tests of the numbers in docs/recurrence.md, and of the picture of the report."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,12 +21,9 @@ def test_saliency_by_distance_counts_from_the_end():
 
 def test_ends_leave_the_last_words(monkeypatch):
     read = []
-    monkeypatch.setattr(explain, "fastest_twin", lambda network: network)
-    monkeypatch.setattr(
-        explain, "predict_with_network", lambda _, rows: read.append(rows) or (rows[:, 0] > 0) * 1.0
-    )
+    network = SimpleNamespace(predict=lambda rows: read.append(rows) or (rows[:, 0] > 0) * 1.0)
     monkeypatch.setattr(explain, "LAST", [1, 3])
-    table = explain.score_ends(None, np.array([[5, 6, 7], [8, 9, 4]]), np.array([1, 0]))
+    table = explain.score_ends(network, np.array([[5, 6, 7], [8, 9, 4]]), np.array([1, 0]))
     assert [rows.tolist() for rows in read[1:]] == [
         [[0, 0, 7], [0, 0, 4]],
         [[5, 6, 7], [8, 9, 4]],

@@ -1,7 +1,8 @@
 """What the compiled kernels compute, written down in NumPy: the slow, readable twin.
 
-The tests hold the kernels against it. A cell is a function of the input x_t, the state before it
-and the weights W, U and b, as Keras has them; it returns the new state, of which h_t comes first.
+The tests hold the kernels against it, and the state tracer steps through it. A cell is a function
+of the input x_t, the state before it and the weights W, U and b, as Keras has them; it returns the
+new state, of which h_t comes first. Inputs and states are of one review or, in rows, of many.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ def lstm(x: np.ndarray, state: State, W: np.ndarray, U: np.ndarray, b: np.ndarra
     tanh, of x_t W + h_{t-1} U + b.
     """
     h, c = state
-    i, f, g, o = np.split(x @ W + h @ U + b, 4)
+    i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
 
@@ -47,7 +48,8 @@ def gru(x: np.ndarray, state: State, W: np.ndarray, U: np.ndarray, b: np.ndarray
     and r are sigmoids of x_t W + b + h_{t-1} U + c. The biases b and c are the rows of `b`.
     """
     (h,) = state
-    (xz, xr, xn), (uz, ur, un) = np.split(x @ W + b[0], 3), np.split(h @ U + b[1], 3)
+    (xz, xr, xn) = np.split(x @ W + b[0], 3, axis=-1)
+    (uz, ur, un) = np.split(h @ U + b[1], 3, axis=-1)
     z, r = sigmoid(xz + uz), sigmoid(xr + ur)
     return (z * h + (1 - z) * np.tanh(xn + r * un),)
 
@@ -57,10 +59,13 @@ CELLS: dict[str, Callable[..., State]] = {"simple_rnn": simple_rnn, "lstm": lstm
 
 def states(cell: str, inputs: np.ndarray, weights: Weights) -> np.ndarray:
     """Return the states h, (T + 1, H), from inputs (T, D): the zero state, then one for each."""
-    step = CELLS[cell]
-    zero = np.zeros(len(weights.recurrent))
-    state: State = (zero, zero) if cell == "lstm" else (zero,)
-    return np.array([zero, *((state := step(x, state, *weights))[0] for x in inputs)])
+    step, state = CELLS[cell], zero_state(cell, np.zeros(len(weights.recurrent)))
+    return np.array([state[0], *((state := step(x, state, *weights))[0] for x in inputs)])
+
+
+def zero_state(cell: str, zeros: np.ndarray) -> State:
+    """Return the state before the first step, of zeros."""
+    return (zeros, zeros) if cell == "lstm" else (zeros,)
 
 
 def features(

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sentiment.rnn.kernels.network import Weights
+from sentiment.rnn.kernels.network import Shape, Weights
 from sentiment.rnn.kernels.threads import empty, run_in_threads, tasks
 from sentiment.rnn.kernels.vectors import LANES, ROWS, add_row, emits, integer, whole
 
@@ -324,6 +324,15 @@ def _backward_kernel(counts, dlast, matrices, memory, gradients):
 
 
 # --- what callers use -----------------------------------------------------------------------------
+
+
+def computes(shape: Shape, layers: int) -> bool:
+    """Return whether this kernel computes a network of so many recurrent layers.
+
+    `network` computes it too; this one is 1.3 times as fast.
+    """
+    simple = Shape("simple_rnn", directions=1, masked=False, pooling="last")
+    return layers == 1 and shape == simple
 
 
 def forward(
