@@ -18,7 +18,7 @@ from scripts.readme import fill
 from sentiment import console, files, lineage, params, paths
 from sentiment.data import splits
 from sentiment.errors import UserError
-from sentiment.evaluation.metrics import THRESHOLD
+from sentiment.labels import THRESHOLD
 from sentiment.models import NETWORK, SAVED
 from sentiment.report import figures, recurrence_figures
 from sentiment.rnn.inference import Network, read_network

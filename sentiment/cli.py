@@ -11,7 +11,7 @@ import numpy as np
 
 from sentiment import colours, console, files, prediction
 from sentiment.errors import UserError
-from sentiment.evaluation.metrics import THRESHOLD
+from sentiment.labels import THRESHOLD, label_names
 from sentiment.models import NETWORK, SAVED
 from sentiment.paths import ENCODER
 from sentiment.text import Encoder, clean, decode, split_words
@@ -106,7 +106,7 @@ def print_answers(text: str, arguments: argparse.Namespace) -> None:
     if not words:
         print("The text holds no words: this is what the models say of nothing.")
     for name, probability in answers.items():
-        print(f"{name:<21} {prediction.label_names(probability)}  {probability:.3f}")
+        print(f"{name:<21} {label_names(probability)}  {probability:.3f}")
 
 
 def by_workspace(text: str) -> dict[str, float]:

@@ -8,19 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment.evaluation.metrics import THRESHOLD
-
 BATCH = 4096  # reviews in memory at a time
-
-
-def label_names(probabilities: np.ndarray | float) -> np.ndarray:
-    """Return `positive` or `negative` for each probability.
-
-    Example:
-        >>> label_names(np.array([0.2, 0.5])).tolist()
-        ['negative', 'positive']
-    """
-    return np.where(probabilities >= THRESHOLD, "positive", "negative")
 
 
 def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:

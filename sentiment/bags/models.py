@@ -19,7 +19,7 @@ from sentiment import files
 from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
 from sentiment.data.splits import Dataset
 from sentiment.errors import UserError
-from sentiment.evaluation.metrics import THRESHOLD
+from sentiment.labels import THRESHOLD
 
 FOLDS = 5  # of the cross-validation that calibrates the probabilities of an SVM
 TRUSTED = [

@@ -13,6 +13,7 @@ from sentiment import files, prediction
 from sentiment.data import streams
 from sentiment.distributed import cluster
 from sentiment.errors import UserError
+from sentiment.labels import label_names
 from sentiment.text import Encoder, clean
 
 ADDED = [pa.field("label", pa.string()), pa.field("probability", pa.float64())]
@@ -96,7 +97,7 @@ def score_file(
                 raise UserError(f"{source}: row {row}, counted from 0, has no text")
             texts = [clean(text) for text in texts.to_pylist()]
             probability = probabilities(texts, encode(texts)).astype(float)
-            labels = prediction.label_names(probability)
+            labels = label_names(probability)
             columns = [*batch.columns, pa.array(labels), pa.array(probability)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
             done += len(texts)

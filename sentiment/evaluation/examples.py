@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sentiment.evaluation.metrics import THRESHOLD, correct
+from sentiment.evaluation.metrics import correct
+from sentiment.labels import THRESHOLD
 
 
 def mistakes(predictions: pd.DataFrame, model: str, count: int) -> pd.DataFrame:

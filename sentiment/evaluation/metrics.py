@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-THRESHOLD = 0.5  # from this probability on a review is labelled positive
+from sentiment.labels import THRESHOLD
+
 BINS = 10  # of equal width, for calibration
 GRID = np.linspace(0, 1, 201)  # the abscissae of curves
 

@@ -14,7 +14,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sentiment.data import splits
-from sentiment.evaluation.metrics import THRESHOLD, correct
+from sentiment.evaluation.metrics import correct
+from sentiment.labels import THRESHOLD
 from sentiment.models import NETWORK
 from sentiment.rnn.inference import Network
 from sentiment.rnn.state_tracer import StateTrace, StateTracer, is_traceable

@@ -7,6 +7,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModelContext
 
 from sentiment import prediction
+from sentiment.labels import label_names
 from sentiment.text import Encoder, clean
 
 
@@ -39,7 +40,7 @@ class TextClassifier(mlflow.pyfunc.PythonModel):
                 )
         texts = [clean(text) for text in texts]
         probability = self._predict(texts, self._encoder.rows(texts)).astype(float)
-        labels = prediction.label_names(probability)
+        labels = label_names(probability)
         return pd.DataFrame({"label": labels, "probability": probability})
 
 
