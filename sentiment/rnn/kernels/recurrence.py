@@ -29,7 +29,7 @@ from numba import njit
 from numba.core import cgutils
 
 from sentiment.rnn.kernels.threads import tasks
-from sentiment.rnn.kernels.vectors import LANES, ROWS, Row, add_row, emits, integer
+from sentiment.rnn.kernels.vectors import LANES, ROWS, Row, add_row, copy_row, emits, integer
 
 CHUNK = 128  # rows whose gradients are summed while they are in the cache
 PARTS = 4  # of the sums over all rows, each taken by one thread
@@ -276,7 +276,8 @@ def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
     sums, units = np.empty((ROWS, len(c)), states.dtype), len(U)
     before = rows.starts[d, first : first + ROWS].copy()
     for r in range(ROWS):
-        states[before[r]] = states[rows.branches[first + r]]
+        for lane in range(0, states.shape[1], LANES):
+            copy_row(states, rows.branches[first + r], states, before[r], lane)
     active = ROWS
     for step in range(rows.lengths[first]):
         while rows.lengths[first + active - 1] <= step:
@@ -323,7 +324,9 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
     column = tape.shape[1] - sums
     at = rows.starts[d, first : first + ROWS] + sign * (rows.lengths[first : first + ROWS] + 1)
     dstate = dfirst[first : first + ROWS]
-    dstate[:] = dlast[first : first + ROWS]
+    for r in range(ROWS):
+        for lane in range(0, dstate.shape[1], LANES):
+            copy_row(dlast, first + r, dstate, r, lane)
     active = 0
     for step in range(rows.lengths[first], 0, -1):
         while active < ROWS and rows.lengths[first + active] >= step:
@@ -389,7 +392,8 @@ def backward_kernel(
             d, block = task % directions, first + task // directions
             if block < rows.path:  # where the reviews have branched off, their gradients come in
                 for review in range(ROWS, len(rows.lengths)):
-                    dstates[d, rows.branches[review]] += dfirst[d, review]
+                    for lane in range(0, dfirst.shape[2], LANES):
+                        add_row(dfirst[d], review, dstates[d], rows.branches[review], lane)
             _backward_block(
                 cell, d, block, rows, states[d], tape[d], dlast[d], dstates[d], dfirst[d], bias[d]
             )

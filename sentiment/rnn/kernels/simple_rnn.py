@@ -28,7 +28,7 @@ from numba import njit
 
 from sentiment.rnn.kernels.network import Shape, Weights
 from sentiment.rnn.kernels.threads import empty, run_in_threads, tasks
-from sentiment.rnn.kernels.vectors import LANES, ROWS, add_row, emits, integer, whole
+from sentiment.rnn.kernels.vectors import LANES, ROWS, add_row, copy_row, emits, integer, whole
 
 SPAN = 32  # steps whose gradients are kept: 8 x 32 rows of float32 fill a cache of 32 KB
 PARTS = 4  # of the blocks of a batch going backward, each with sums of its own
@@ -209,7 +209,8 @@ def _forward_block(block, tokens, token_rank, U, table, memory):
     padding, states = memory.paddings[block], memory.states
     for r in range(ROWS):
         review = memory.order[block * ROWS + r]
-        states[first + r] = memory.padding_states[padding]
+        for lane in range(0, states.shape[1], LANES):
+            copy_row(memory.padding_states, padding, states, first + r, lane)
         for i, token in enumerate(tokens[review, padding:]):
             memory.table_rows[first + (i + 1) * ROWS + r] = token_rank[token]
     for row in range(first, last, ROWS):
@@ -250,7 +251,7 @@ def _last_gradient(block, dlast, memory, da):
 
 
 @_compiled
-def _backward_block(block, dlast, U_T, memory, da, da_branch, dT, dU):
+def _backward_block(block, dlast, U_T, memory, da, da_branches, dT, dU):
     """Take a block back. Each SPAN of steps is summed as soon as its gradients are known."""
     first, last = memory.block_offsets[block], memory.block_offsets[block + 1] - ROWS
     top = len(da) - ROWS
@@ -264,9 +265,12 @@ def _backward_block(block, dlast, U_T, memory, da, da_branch, dT, dU):
         for row in range(ROWS - 1, ROWS - 1 - rows, -1):
             for lane in range(0, da.shape[1], LANES):
                 add_row(da, top + row, dT, memory.table_rows[stop + row], lane)
-        da[top:] = da[top - rows : top - rows + ROWS]
+        for r in range(ROWS):
+            for lane in range(0, da.shape[1], LANES):
+                copy_row(da, top - rows + r, da, top + r, lane)
     for r in range(ROWS):
-        da_branch += da[top + r]
+        for lane in range(0, da.shape[1], LANES):
+            add_row(da, top + r, da_branches, block, lane)
 
 
 @_compiled
@@ -309,8 +313,7 @@ def _backward_kernel(counts, dlast, matrices, memory, gradients):
         da, dT_part, dU = gradients.da[part], gradients.dT_parts[part], gradients.dU_parts[part]
         dT_part.fill(0)
         for block in range(part, len(memory.paddings), PARTS):
-            da_branch = gradients.da_branches[block]
-            _backward_block(block, dlast, U_T, memory, da, da_branch, dT_part, dU)
+            _backward_block(block, dlast, U_T, memory, da, gradients.da_branches, dT_part, dU)
     for task in tasks(counts, 1, 2):
         if task == 0:
             _backward_padding(U_T, memory, gradients)

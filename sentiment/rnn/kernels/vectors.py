@@ -237,6 +237,12 @@ def emits(emit):
 
 
 @emits
+def copy_row(builder, vectors, rows, other, out, row, lane):
+    """Emit out[row] = rows[other], which numba takes a second to compile: it checks the shapes."""
+    vectors.store(vectors.load(rows.at(other, lane)), out.at(row, lane))
+
+
+@emits
 def add_row(builder, vectors, rows, other, out, row, lane):
     """Emit out[row] += rows[other]."""
     total = vectors.load(out.at(row, lane)) + vectors.load(rows.at(other, lane))
