@@ -5,6 +5,8 @@ of n-grams is the strongest that we found; once its C is chosen, it is fitted on
 reviews too.
 """
 
+from pathlib import Path
+
 import pandas as pd
 
 from sentiment import console, files, params, paths
@@ -20,17 +22,24 @@ TOP = 25  # n-grams for each label
 def main() -> None:
     settings = params.read()
     with results.tracked("baseline", settings.fetch.source):
-        texts = fitting.load_texts()
-        bags = {seed: fitting.fit(settings, seed, texts) for seed in settings.baseline_seeds}
+        scratch = Path(paths.BAG_OF_WORDS).parent
+        scratch.mkdir(parents=True, exist_ok=True)
+        words, ngrams = fitting.fit(settings, scratch)
 
-        for number, fitted in enumerate(bags.values()):
-            save_bag(fitted.words, of_seed(paths.BAG_OF_WORDS, number))
-            save_bag(fitted.ngrams, of_seed(paths.BAG_OF_NGRAMS, number))
-            save_validation(of_seed(paths.BAG_OF_NGRAMS_VALIDATION, number), fitted.validation)
-        first = bags[settings.baseline.seed]
-        files.save_npy(paths.DISTILLATION_TARGETS, first.unlabelled)
-        files.save_csv(paths.TOP_NGRAMS, top_ngrams(first.ngrams, TOP))
-        candidates = pd.concat({seed: b.candidates for seed, b in bags.items()}, names=["seed"])
+        for number, (of_words, of_ngrams) in enumerate(zip(words, ngrams, strict=True)):
+            save_bag(of_words.model, of_seed(paths.BAG_OF_WORDS, number))
+            save_bag(of_ngrams.model, of_seed(paths.BAG_OF_NGRAMS, number))
+            save_validation(of_seed(paths.BAG_OF_NGRAMS_VALIDATION, number), of_ngrams.validation)
+        files.save_npy(paths.DISTILLATION_TARGETS, ngrams[0].unlabelled)
+        files.save_csv(paths.TOP_NGRAMS, top_ngrams(ngrams[0].model, TOP))
+        candidates = pd.concat(
+            {
+                (seed, model): bag.scores
+                for model, bags in (("bag_of_words", words), ("bag_of_ngrams", ngrams))
+                for seed, bag in zip(settings.baseline_seeds, bags, strict=True)
+            },
+            names=["seed", "model"],
+        ).sort_index(level="seed", sort_remaining=False)
         files.save_csv(paths.CANDIDATES, candidates.reset_index())
         further = map(str, range(1, settings.num_seeds))
         files.keep_only(paths.BASELINE_SEEDS, ["candidates.csv", *further])

@@ -1,76 +1,267 @@
-"""How both bags are fitted: each C is chosen on the validation reviews."""
+"""How both bags are fitted: each C is chosen on the validation reviews.
 
-from functools import partial
+What is as large as the reviews is in temporary files, memory-mapped, and is worked on in parts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, reduce
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
 
-from sentiment.bags.models import (
-    build_bag_of_ngrams,
-    build_bag_of_words,
-    choose_regularisation,
-    predict_with_bag,
-)
+from sentiment.bags import mapped
+from sentiment.bags.models import FOLDS, build_bag_of_ngrams, build_bag_of_words, predict_with_bag
+from sentiment.bags.vectorizers import NgramCounts
 from sentiment.data import splits
 from sentiment.data.splits import Dataset
+from sentiment.errors import UserError
+from sentiment.labels import THRESHOLD
 from sentiment.params import Params
 
+Scratch = Path | str | None  # the folder for temporary files; None for the system's
+Weights = list[tuple[str, TransformerMixin]]  # a bag's steps between its counts and its classifier
 
-class Bags(NamedTuple):
-    """The bags of one seed.
+
+class Search(NamedTuple):
+    """The bags to fit: for each seed one for each candidate, of which the best is taken.
 
     Attributes:
-        words: The bag of words, fitted on the training reviews.
-        ngrams: The bag of n-grams, fitted on the training and the validation reviews.
+        build: Returns the unfitted bag of a C and a seed.
+        candidates: Values of C; of equals, the first is taken.
+        seeds: Of the order in which the solver takes the reviews.
+    """
+
+    build: Callable[..., Pipeline]
+    candidates: Sequence[float]
+    seeds: Sequence[int]
+
+    def any(self) -> Pipeline:
+        """Return one of the unfitted bags: all steps but the classifier are the same in each."""
+        return self.build(self.candidates[0], seed=self.seeds[0])
+
+    def classifiers(self, seed: int) -> dict[float, BaseEstimator]:
+        """Return the unfitted classifier of each candidate."""
+        return {C: self.build(C, seed=seed)[-1] for C in self.candidates}
+
+
+class Bag(NamedTuple):
+    """A fitted bag.
+
+    Attributes:
+        model: The pipeline; that of n-grams is fitted on the validation reviews too.
+        scores: Those of each candidate for C on the validation reviews.
         validation: The probabilities of the bag of n-grams for the validation reviews, computed
             before it was fitted on them too, of shape (reviews,).
-        unlabelled: Its probabilities for the unlabelled reviews, of the same moment, of shape
-            (reviews,); empty unless a network can learn from them.
-        candidates: The scores of each candidate for C, by model and C.
+        unlabelled: Its probabilities for the unlabelled reviews, of the same moment.
     """
 
-    words: Pipeline
-    ngrams: Pipeline
-    validation: np.ndarray
-    unlabelled: np.ndarray
-    candidates: pd.DataFrame
+    model: Pipeline
+    scores: pd.DataFrame
+    validation: np.ndarray = np.empty(0)
+    unlabelled: np.ndarray = np.empty(0)
 
 
-def fit(settings: Params, seed: int, texts: dict[str, Dataset]) -> Bags:
-    """Fit both bags.
+def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]]:
+    """Fit a bag of words and a bag of n-grams for every seed, and return both lists.
 
     Args:
-        settings: What to count, and the candidates for C.
-        seed: Of the order in which the solver takes the reviews.
-        texts: As `load_texts` returns them.
+        settings: What to count, the candidates for C, and the seeds.
+        scratch: The folder for temporary files; None for the system's.
+
+    Raises:
+        UserError: if there are too few reviews to learn from.
     """
-    build = partial(build_bag_of_words, num_words=settings.pad.num_words, seed=seed)
-    rows = (splits.load("train"), splits.load("validation"))
-    words, words_scores = choose_regularisation(settings.baseline.words.C, build, *rows)
-
+    seeds, unicode_words = settings.baseline_seeds, settings.fetch.tokenizer == "unicode"
     options = settings.baseline.ngrams.model_dump(exclude={"C"})
-    options["unicode_words"] = settings.fetch.tokenizer == "unicode"
-    build = partial(build_bag_of_ngrams, seed=seed, **options)
-    ngrams, ngrams_scores = choose_regularisation(
-        settings.baseline.ngrams.C, build, texts["train"], texts["validation"]
-    )
-    validation = predict_with_bag(ngrams, texts["validation"].x)
-    unlabelled = np.empty(0)
-    if settings.fetch.unlabelled and seed == settings.baseline.seed:
-        unlabelled = predict_with_bag(ngrams, [*splits.texts("unlabelled")])
-    scores = {"bag_of_words": words_scores, "bag_of_ngrams": ngrams_scores}
-    candidates = pd.concat(scores, names=["model"])
-    return Bags(words, ngrams.fit(*texts["both"]), validation, unlabelled, candidates)
+    build = partial(build_bag_of_words, num_words=settings.pad.num_words)
+    words = Search(build, settings.baseline.words.C, seeds)
+    build = partial(build_bag_of_ngrams, unicode_words=unicode_words, **options)
+    ngrams = Search(build, settings.baseline.ngrams.C, seeds)
 
-
-def load_texts() -> dict[str, Dataset]:
-    """Return the texts and labels of `train`, `validation`, and of `both` in their order."""
+    train, validation = splits.load("train"), splits.load("validation")
+    check_labels(train.y, validation.y, ngrams.any()[-1])
+    # liblinear lets other threads run: words are fitted while n-grams are counted. No two models
+    # are fitted at a time: it has one generator of random numbers for all.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        bags_of_words = pool.submit(fit_words, words, train, validation, scratch)
+        counter = ngrams.any()[0]
+        texts = splits.texts("train", "validation")
+        counts = counter.fit_transform(texts, scratch=scratch)
     facts = splits.facts("train", "validation")
-    texts = np.fromiter(splits.texts("train", "validation"), object)
-    both = Dataset(texts, facts["label"].to_numpy())
-    return {"both": both} | {
-        split: Dataset(*(values[facts["split"] == split] for values in both))
-        for split in ("train", "validation")
-    }
+    counted = Dataset(counts, facts["label"].to_numpy())
+    is_train = (facts["split"] == "train").to_numpy()
+    unlabelled = splits.texts("unlabelled") if settings.fetch.unlabelled else ()
+    bags_of_ngrams = fit_ngrams(ngrams, counter, counted, is_train, unlabelled, scratch)
+    return bags_of_words.result(), bags_of_ngrams
+
+
+def fit_words(
+    search: Search, train: Dataset, validation: Dataset, scratch: Scratch = None
+) -> list[Bag]:
+    """Fit a bag of words for every seed.
+
+    Args:
+        search: The bags to fit.
+        train: Rows of token ids to fit on.
+        validation: Those to choose C on.
+        scratch: The folder for temporary files; None for the system's.
+    """
+    counter = search.any()[0]
+    train, validation = (
+        Dataset(_weigh([], map(counter.transform, mapped.parts(x)), counter.num_words, scratch), y)
+        for x, y in (train, validation)
+    )
+    bags = []
+    for seed in search.seeds:
+        best, scores = choose_regularisation(search.classifiers(seed), train, validation)
+        bags.append(Bag(Pipeline([("counts", counter), ("classifier", best)]), scores))
+    return bags
+
+
+def fit_ngrams(
+    search: Search,
+    counter: NgramCounts,
+    counted: Dataset,
+    is_train: np.ndarray,
+    unlabelled: Iterable[str] = (),
+    scratch: Scratch = None,
+) -> list[Bag]:
+    """Fit a bag of n-grams for every seed: on the training reviews, then on all.
+
+    An n-gram that is frequent in the training reviews is so in all. So n-grams are counted once;
+    those that are rare in the training reviews are left out until C is chosen.
+
+    Args:
+        search: The bags to fit.
+        counter: Fitted on the training and the validation reviews.
+        counted: What it returned, and the labels.
+        is_train: Which of the reviews are for training, of shape (reviews,).
+        unlabelled: Texts to predict.
+        scratch: The folder for temporary files; None for the system's.
+
+    Raises:
+        UserError: if no n-gram is frequent in the training reviews.
+    """
+    train, validation = np.flatnonzero(is_train), np.flatnonzero(~is_train)
+    frequent = counter.frequent(counted.x, train)
+
+    def select(parts: Iterable[csr_matrix]) -> Iterator[csr_matrix]:
+        return (part[:, frequent] for part in parts)
+
+    counts = mapped.stack(
+        select(mapped.parts(counted.x, train)), len(frequent), np.float64, scratch
+    )
+    weights, X = _fit_weights(search, Dataset(counts, counted.y[train]), scratch)
+    of_validation = select(mapped.parts(counted.x, validation))
+    X_validation = _weigh(weights, of_validation, len(frequent), scratch)
+    of_unlabelled = select(map(counter.transform, _batches(unlabelled)))
+    X_unlabelled = _weigh(weights, of_unlabelled, len(frequent), scratch)
+    chosen = [
+        choose_regularisation(
+            search.classifiers(seed),
+            Dataset(X, counted.y[train]),
+            Dataset(X_validation, counted.y[validation]),
+        )
+        for seed in search.seeds
+    ]
+    weights, X = _fit_weights(search, counted, scratch)
+    bags = []
+    for best, scores in chosen:
+        steps = [("counts", counter), *weights, ("classifier", clone(best).fit(X, counted.y))]
+        predicted = (_predict(best, unseen) for unseen in (X_validation, X_unlabelled))
+        bags.append(Bag(Pipeline(steps), scores, *predicted))
+    return bags
+
+
+def _fit_weights(search: Search, counted: Dataset, scratch: Scratch) -> tuple[Weights, csr_matrix]:
+    """Fit the weights of n-grams; return them, and the weighted counts."""
+    weights = search.any().steps[1:-1]
+    for _, step in weights:
+        if isinstance(step, TfidfTransformer):
+            _fit_tfidf(step, counted.x)
+        else:
+            step.fit(*counted)
+    return weights, _weigh(weights, mapped.parts(counted.x), counted.x.shape[1], scratch)
+
+
+def _fit_tfidf(tfidf: TfidfTransformer, counts: csr_matrix) -> None:
+    """Do what its own `fit` does, which would copy the columns of all counts into memory."""
+    tfidf.fit(csr_matrix((1, counts.shape[1])))
+    tfidf.idf_ = np.log((1 + counts.shape[0]) / (1 + mapped.column_counts(counts))) + 1
+
+
+def _weigh(
+    weights: Weights, counts: Iterable[csr_matrix], columns: int, scratch: Scratch
+) -> csr_matrix:
+    def transform(part: csr_matrix) -> csr_matrix:
+        return reduce(lambda part, step: step[1].transform(part), weights, part)
+
+    return mapped.stack(map(transform, counts), columns, np.float64, scratch)
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield texts, `mapped.BATCH` at a time."""
+    texts = iter(texts)
+    while batch := [*islice(texts, mapped.BATCH)]:
+        yield batch
+
+
+def choose_regularisation(
+    candidates: dict[float, BaseEstimator], train: Dataset, validation: Dataset
+) -> tuple[BaseEstimator, pd.DataFrame]:
+    """Return the classifier whose C is best on the validation reviews, and each C's scores there.
+
+    The best has the lowest log loss, which varies less by chance than accuracy.
+
+    Args:
+        candidates: The unfitted classifier of each C; of equals, the first is taken.
+        train: Weighted counts to fit on, and labels.
+        validation: Those to choose C on.
+    """
+    for classifier in candidates.values():
+        classifier.fit(*train)
+    scores = pd.DataFrame(
+        [_scores(classifier, *validation) for classifier in candidates.values()],
+        pd.Index(candidates, name="C"),
+    )
+    return candidates[scores["log_loss"].idxmin()], scores
+
+
+def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:
+    positive = _predict(classifier, X)
+    return {"accuracy": accuracy_score(y, positive >= THRESHOLD), "log_loss": log_loss(y, positive)}
+
+
+def _predict(classifier: BaseEstimator, X: csr_matrix) -> np.ndarray:
+    """Return the probability that each review is positive, of shape (reviews,)."""
+    parts = (predict_with_bag(classifier, part) for part in mapped.parts(X))
+    return np.concatenate([np.empty(0), *parts])
+
+
+def check_labels(y_fit: np.ndarray, y_validation: np.ndarray, classifier: BaseEstimator) -> None:
+    """Check that a classifier can be fitted on some labels and C be chosen on others.
+
+    Raises:
+        UserError: if there are too few reviews of a label.
+    """
+    for purpose, y in (("fit on", y_fit), ("validate with", y_validation)):
+        if len(np.unique(y)) < 2:
+            raise UserError(
+                f"the {len(y):,} reviews to {purpose} have one label: change validation_split, or "
+                "add reviews"
+            )
+    if isinstance(classifier, CalibratedClassifierCV) and np.bincount(y_fit).min() < FOLDS:
+        raise UserError(
+            f"baseline.ngrams.classifier = svm needs {FOLDS} reviews of each label to fit on: add "
+            "reviews, or set it to logistic"
+        )

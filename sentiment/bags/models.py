@@ -1,25 +1,20 @@
-"""The bags of words and of n-grams: scikit-learn pipelines, how C is chosen, and saving them."""
+"""The bags of words and of n-grams: scikit-learn pipelines, and saving them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import skops.io
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment import files
 from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
-from sentiment.data.splits import Dataset
-from sentiment.errors import UserError
-from sentiment.labels import THRESHOLD
 
 FOLDS = 5  # of the cross-validation that calibrates the probabilities of an SVM
 TRUSTED = [
@@ -86,56 +81,6 @@ def _classifier(name: str, C: float, seed: int) -> BaseEstimator:
     if name == "logistic":
         return LogisticRegression(solver="liblinear", **dual)
     return CalibratedClassifierCV(LinearSVC(**dual), cv=FOLDS, ensemble=False)
-
-
-def choose_regularisation(
-    candidates: Sequence[float],
-    build: Callable[[float], Pipeline],
-    train: Dataset,
-    validation: Dataset,
-) -> tuple[Pipeline, pd.DataFrame]:
-    """Return the fitted model whose C is best on the validation rows, and each C's scores there.
-
-    The best has the lowest log loss, which varies less by chance than accuracy.
-
-    Args:
-        candidates: Values of C; of equals, the first is taken.
-        build: Returns the unfitted model of a given C.
-        train: The rows or texts to fit on.
-        validation: Those to choose C on.
-
-    Raises:
-        UserError: if there are too few reviews to learn from.
-    """
-    _check_labels(train.y, validation.y, build(candidates[0])[-1])
-    features = build(candidates[0])[:-1]
-    X, X_validation = features.fit_transform(*train), features.transform(validation.x)
-    classifiers = {C: build(C)[-1].fit(X, train.y) for C in candidates}
-    scores = pd.DataFrame(
-        [_scores(classifiers[C], X_validation, validation.y) for C in candidates],
-        pd.Index(candidates, name="C"),
-    )
-    best = classifiers[scores["log_loss"].idxmin()]
-    return Pipeline([*features.steps, ("classifier", best)]), scores
-
-
-def _check_labels(y_fit: np.ndarray, y_validation: np.ndarray, classifier: BaseEstimator) -> None:
-    for purpose, y in (("fit on", y_fit), ("validate with", y_validation)):
-        if len(np.unique(y)) < 2:
-            raise UserError(
-                f"the {len(y):,} reviews to {purpose} have one label: change validation_split, or "
-                "add reviews"
-            )
-    if isinstance(classifier, CalibratedClassifierCV) and np.bincount(y_fit).min() < FOLDS:
-        raise UserError(
-            f"baseline.ngrams.classifier = svm needs {FOLDS} reviews of each label to fit on: add "
-            "reviews, or set it to logistic"
-        )
-
-
-def _scores(classifier: BaseEstimator, X: csr_matrix, y: np.ndarray) -> dict[str, float]:
-    positive = predict_with_bag(classifier, X)
-    return {"accuracy": accuracy_score(y, positive >= THRESHOLD), "log_loss": log_loss(y, positive)}
 
 
 def top_ngrams(model: Pipeline, k: int) -> pd.DataFrame:

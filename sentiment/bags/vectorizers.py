@@ -1,9 +1,10 @@
 """Counts of words and of n-grams, and their naive-Bayes weights, as scikit-learn transformers."""
 
 import re
-from collections.abc import Iterable
-from itertools import chain
-from sys import intern
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -14,13 +15,14 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.sparsefuncs import inplace_csr_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sentiment.bags import mapped
+from sentiment.bags.frequent import NONE, Tokens, frequent
 from sentiment.errors import UserError
 from sentiment.text import OOV, split_words, unicode_tokens
 
 _TOKEN = re.compile(r"[\w']+|[^\w\s]")  # a word, apostrophes included, or one punctuation mark
 _WORD = re.compile(r"[\w']+")
 _LINE_BREAK = "<br />"
-_END = ""  # follows the last token of each text, so that no n-gram crosses into the next
 
 
 class TokenCounts(TransformerMixin, BaseEstimator):
@@ -42,8 +44,8 @@ class TokenCounts(TransformerMixin, BaseEstimator):
 
     def transform(self, X: np.ndarray) -> csr_matrix:
         """Return counts of shape (reviews, num_words) for `X` of shape (reviews, steps)."""
-        reviews, steps = np.nonzero(X > OOV)
-        return _counts(reviews, X[reviews, steps], (len(X), self.num_words))
+        words = X > OOV
+        return _counts(X[words], words.sum(axis=1), self.num_words)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -54,7 +56,8 @@ class NgramCounts(TransformerMixin, BaseEstimator):
 
     An n-gram is stored as two numbers: that of its first n - 1 tokens among the frequent
     (n - 1)-grams, and that of its last token. So each length is counted with whole-array operations
-    on integers, and only where the shorter n-gram is frequent: elsewhere no longer one can be.
+    on integers, and only where both of the shorter n-grams in it are frequent: elsewhere no longer
+    one can be (the Apriori algorithm: Agrawal and Srikant, VLDB 1994).
 
     Args:
         ngram_range: The shortest and the longest n-grams, in tokens.
@@ -103,52 +106,124 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         self.fit_transform(texts)
         return self
 
-    def fit_transform(self, texts: Iterable[str], y: np.ndarray | None = None) -> csr_matrix:
-        """Find the frequent n-grams of `texts` and return their counts, as `transform` does."""
-        self.vocabularies_: list[np.ndarray] = []
-        counts = self._transform(texts, learn=True)
-        if not len(self.vocabularies_[0]):
-            raise UserError(
-                f"no word occurs in {self.min_df} of the {counts.shape[0]:,} reviews to fit on: "
-                "add reviews, or set baseline.ngrams.min_df to less"
-            )
-        self.document_frequency_ = np.bincount(counts.indices, minlength=counts.shape[1])
-        self.texts_ = counts.shape[0]
+    def fit_transform(
+        self,
+        texts: Iterable[str],
+        y: np.ndarray | None = None,
+        scratch: Path | str | None = None,
+    ) -> csr_matrix:
+        """Find the frequent n-grams of `texts` and return their counts, as `transform` does.
+
+        Each text is read once. Its tokens go to a temporary file, which is read once for each
+        length of n-grams, and once for the counts, which are memory-mapped too. So memory grows
+        with the number of different n-grams, not with the texts.
+
+        Args:
+            texts: Raw texts.
+            y: Not used.
+            scratch: The folder for temporary files; None for the system's.
+
+        Raises:
+            UserError: if no token is frequent.
+        """
+        numbers: dict[str, int] = defaultdict(count().__next__)  # in order of appearance
+        tokens = Tokens(*mapped.concatenate(self._tokenize(texts, numbers), np.int32, scratch))
+        size = len(tokens.starts) - 1
+        kept = frequent(((part.numbers, part.texts()) for part in tokens.batches()), self.min_df)
+        self._check_any(kept, size)
+        words = np.array([*numbers], dtype=object)
+        kept = kept[np.argsort(words[kept])]
+        ranks = np.full(len(words) + 1, NONE, np.int32)  # one more: NONE is the last
+        ranks[kept] = np.arange(len(kept))
+        ranked = (ranks[part.numbers] for part in tokens.batches())
+        tokens = tokens._replace(numbers=mapped.concatenate(ranked, np.int32, scratch)[0])
+
+        self.vocabularies_: list[np.ndarray] = [words[kept].astype(str)]
+        while len(self.vocabularies_) < self.ngram_range[1]:
+            indexes = self._indexes()
+            keys = (self._candidates(part, indexes) for part in tokens.batches())
+            self.vocabularies_.append(frequent(keys, self.min_df))
+        indexes = self._indexes()
+        blocks = (self._count(part, indexes) for part in tokens.batches())
+        columns = sum(map(len, self.vocabularies_[self.ngram_range[0] - 1 :]))
+        counts = mapped.stack(blocks, columns, np.float64, scratch)
+        self.document_frequency_ = mapped.column_counts(counts)
+        self.texts_ = size
         return counts
+
+    def _check_any(self, frequent: np.ndarray, texts: int) -> None:
+        if not len(frequent):
+            raise UserError(
+                f"no word occurs in {self.min_df} of the {texts:,} reviews to fit on: add reviews, "
+                "or set baseline.ngrams.min_df to less"
+            )
+
+    def frequent(self, counts: csr_matrix, rows: np.ndarray) -> np.ndarray:
+        """Return the columns of the n-grams that are frequent in some of the texts alone.
+
+        Raises:
+            UserError: if there are none.
+        """
+        columns = np.flatnonzero(mapped.column_counts(counts, rows) >= self.min_df)
+        self._check_any(columns, len(rows))
+        return columns
 
     def transform(self, texts: Iterable[str]) -> csr_matrix:
         """Return the counts, float64 of shape (texts, n-grams): the shorter n-grams first."""
         check_is_fitted(self)
-        return self._transform(texts, learn=False)
+        words = self.vocabularies_[0].tolist()
+        numbers = defaultdict(lambda: NONE, zip(words, range(len(words)), strict=True))
+        of_texts = [np.empty(0, np.int32), *self._tokenize(texts, numbers)]
+        starts = np.cumsum([*map(len, of_texts)])
+        return self._count(Tokens(np.concatenate(of_texts), starts), self._indexes())
 
-    def _transform(self, texts: Iterable[str], learn: bool) -> csr_matrix:
-        keys, rows, size = self._tokenize(texts)
-        shortest, longest = self.ngram_range
-        blocks = []
-        for n in range(1, longest + 1):
-            if learn:
-                vocabulary, numbers = _learn(keys, rows, size, self.min_df)
-                self.vocabularies_.append(vocabulary)
-            else:
-                numbers = _find(keys, self.vocabularies_[n - 1])
-            blocks.append(_counts(rows, numbers, (size, len(self.vocabularies_[n - 1]))))
-            if n == 1:
-                tokens = numbers
-            keys = _extend(numbers[:-1], tokens[n:], len(self.vocabularies_[0]))
-            rows = rows[:-1]
-        counts = hstack(blocks[shortest - 1 :], format="csr")
+    def _tokenize(self, texts: Iterable[str], numbers: Mapping[str, int]) -> Iterator[np.ndarray]:
+        """Yield the numbers of each text's tokens, and NONE."""
+        if isinstance(texts, str):
+            raise ValueError("texts is one string: put it into a list")
+        for text in texts:
+            yield np.array([*map(numbers.__getitem__, self._tokens(text)), NONE], np.int32)
+
+    def _indexes(self) -> list[pd.Index]:
+        """Return a hash table of each vocabulary of n-grams of more than one token."""
+        return [pd.Index(vocabulary) for vocabulary in self.vocabularies_[1:]]
+
+    def _ngrams(self, tokens: np.ndarray, indexes: list[pd.Index]) -> list[np.ndarray]:
+        """Return, for each length, the number of the n-gram that begins at each token, or NONE."""
+        ngrams = [tokens]
+        for index in indexes:
+            ngrams.append(index.get_indexer(self._keys(ngrams[-1], tokens)))
+        return ngrams
+
+    def _candidates(self, tokens: Tokens, indexes: list[pd.Index]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the keys of the n-grams of the next length, and the text that each is from."""
+        ngrams = self._ngrams(tokens.numbers, indexes)
+        return self._keys(ngrams[-1], tokens.numbers), tokens.texts()
+
+    def _keys(self, shorter: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Return the key of the n-gram that begins at each token, if it may be frequent, or NONE.
+
+        Args:
+            shorter: The number of the (n - 1)-gram that begins at each token.
+            tokens: The number of each token.
+        """
+        first, second = shorter[:-1], shorter[1:]
+        last = tokens[len(tokens) - len(shorter) + 1 :]
+        keys = first * np.int64(len(self.vocabularies_[0])) + last
+        return np.where((first == NONE) | (second == NONE), NONE, keys)
+
+    def _count(self, tokens: Tokens, indexes: list[pd.Index]) -> csr_matrix:
+        """Return the counts of the n-grams of each text."""
+        texts, blocks = tokens.texts(), []
+        ngrams = self._ngrams(tokens.numbers, indexes)
+        for numbers, vocabulary in zip(ngrams, self.vocabularies_, strict=True):
+            known = numbers != NONE
+            lengths = np.bincount(texts[: len(numbers)][known], minlength=len(tokens.starts) - 1)
+            blocks.append(_counts(numbers[known], lengths, len(vocabulary)))
+        counts = hstack(blocks[self.ngram_range[0] - 1 :], format="csr")
         if self.binary:
             counts.data[:] = 1
         return counts
-
-    def _tokenize(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return all tokens in one array, the text that each is from, and the number of texts."""
-        if isinstance(texts, str):
-            raise ValueError("texts is one string: put it into a list")
-        # Interned: a token that occurs a million times is one string in memory.
-        split = [[*map(intern, self._tokens(text)), _END] for text in texts]
-        rows = np.repeat(np.arange(len(split)), [len(tokens) for tokens in split])
-        return np.array([*chain.from_iterable(split)], dtype=object), rows, len(split)
 
     def _tokens(self, text: str) -> list[str]:
         if not self.unicode_words:
@@ -194,10 +269,14 @@ class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises:
             ValueError: if `y` does not hold two classes.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         if type_of_target(y) != "binary" or len(classes := np.unique(y)) != 2:
             raise ValueError("labels of two classes are needed for a log-count ratio")
-        negative, positive = (self.alpha + X[y == label].sum(axis=0).A1 for label in classes)
+        sums = np.zeros((2, X.shape[1]))
+        for rows in mapped.batches(X.shape[0]):  # a part at a time: X may be memory-mapped
+            for label, total in zip(classes, sums, strict=True):
+                total += X[rows][y[rows] == label].sum(axis=0).A1
+        negative, positive = sums + self.alpha
         self.weights_ = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
         return self
 
@@ -209,32 +288,15 @@ class NaiveBayesWeights(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X
 
 
-def _learn(
-    keys: np.ndarray, rows: np.ndarray, size: int, min_df: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted keys in at least `min_df` of `size` rows, and what `_find` then returns."""
-    codes, found = pd.factorize(keys, sort=True)
-    rows_with = np.bincount(_counts(rows, codes, (size, len(found))).indices, minlength=len(found))
-    frequent = rows_with >= min_df
-    frequent[:1] = False  # the end of a text, "" or -1, is sorted first
-    numbers = np.where(frequent, np.cumsum(frequent) - 1, -1)
-    vocabulary = found[frequent]
-    return vocabulary.astype(str) if vocabulary.dtype == object else vocabulary, numbers[codes]
+def _counts(columns: np.ndarray, lengths: np.ndarray, width: int) -> csr_matrix:
+    """Return how often each column occurs in each row.
 
-
-def _find(keys: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
-    """Return the index of each key in the vocabulary, -1 where it is not in it."""
-    # With its own dtype pandas would refuse strings that are not valid Unicode.
-    known, keys = (pd.Index(values, dtype=keys.dtype) for values in (vocabulary, keys))
-    return known.get_indexer(keys)
-
-
-def _extend(first: np.ndarray, last: np.ndarray, tokens: int) -> np.ndarray:
-    """Return the keys of n-grams from the numbers of their first n - 1 tokens and of the last."""
-    return np.where((first < 0) | (last < 0), -1, first * tokens + last)
-
-
-def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
-    """Return how often each pair of a row and a column occurs; columns below 0 are none."""
-    rows, columns = rows[columns >= 0], columns[columns >= 0]
-    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
+    Args:
+        columns: Those of all rows, one after another.
+        lengths: How many of them are of each row.
+        width: The number of columns.
+    """
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    counts = csr_matrix((np.ones(len(columns)), columns, starts), (len(lengths), width))
+    counts.sum_duplicates()
+    return counts

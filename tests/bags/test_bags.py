@@ -12,10 +12,11 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 
+from sentiment.bags import mapped
+from sentiment.bags.fitting import Bag, Search, check_labels, fit_ngrams, fit_words
 from sentiment.bags.models import (
     build_bag_of_ngrams,
     build_bag_of_words,
-    choose_regularisation,
     load_bag,
     predict_with_bag,
     save_bag,
@@ -63,7 +64,10 @@ def fitted(**changes):
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("min_df", [1, 2])
 @pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2), (2, 4), (3, 3)])
-def test_ngrams_are_those_of_count_vectorizer(ngram_range, min_df, binary, punctuation):
+def test_ngrams_are_those_of_count_vectorizer(
+    ngram_range, min_df, binary, punctuation, monkeypatch
+):
+    monkeypatch.setattr(mapped, "BATCH", 4)
     ours = NgramCounts(ngram_range, min_df, binary, punctuation)
     theirs = CountVectorizer(
         ngram_range=ngram_range,
@@ -131,10 +135,9 @@ def test_tokens_of_any_script_are_those_of_unicode(punctuation):
     ],
 )
 def test_too_few_reviews_are_told(fit, validation, classifier, told):
-    build = partial(build_bag_of_ngrams, **OPTIONS | {"classifier": classifier})
-    rows = (Dataset(np.array(["good film"] * len(y)), np.array(y)) for y in (fit, validation))
+    bag = build_bag_of_ngrams(1.0, **OPTIONS | {"classifier": classifier})
     with pytest.raises(UserError, match=told):
-        choose_regularisation((1.0,), build, *rows)
+        check_labels(np.array(fit), np.array(validation), bag[-1])
 
 
 @pytest.mark.parametrize("transformer", [NgramCounts(), NaiveBayesWeights()])
@@ -193,16 +196,78 @@ def test_ngrams_tell_what_words_do_not(changes):
     assert fitted(**changes, ngram_range=(1, 1)).score(*unseen) < 1
 
 
-def test_choose_takes_the_lowest_log_loss_and_never_fits_on_validation_rows():
-    rows, unseen = reviews(), reviews(seed=1)
-    build = partial(build_bag_of_ngrams, **OPTIONS)
-    model, scores = choose_regularisation((0.001, 10.0), build, rows, unseen)
-    assert model[-1].C == 10
-    assert scores.log_loss[10.0] < scores.log_loss[0.001]
-    assert scores.accuracy[10.0] == model.score(*unseen) == 1
+def fitted_in_parts(
+    train: Dataset, validation: Dataset, unlabelled=(), candidates=(10.0,), **changes
+) -> list[Bag]:
+    build = partial(
+        build_bag_of_ngrams, **{k: v for k, v in OPTIONS.items() if k != "seed"} | changes
+    )
+    search = Search(build, candidates, seeds=[0, 1])
+    counter = search.any()[0]
+    texts = Dataset(*map(np.concatenate, zip(train, validation, strict=True)))
+    counted = Dataset(counter.fit_transform(texts.x), texts.y)
+    is_train = np.arange(len(texts.y)) < len(train.y)
+    return fit_ngrams(search, counter, counted, is_train, unlabelled)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"naive_bayes": False},
+        {"tfidf": False},
+        {"naive_bayes": False, "tfidf": False},
+        {"binary": False},
+        {"min_df": 5},
+        {"classifier": "svm"},
+    ],
+    ids=str,
+)
+def test_bags_fitted_in_parts_are_those_of_scikit_learn(changes, monkeypatch):
+    monkeypatch.setattr(mapped, "BATCH", 7)
+    train, validation, unlabelled = reviews(), reviews(40, seed=1), reviews(20, seed=2).x
+    bags = fitted_in_parts(train, validation, unlabelled, **changes)
+    for seed, bag in enumerate(bags):
+        build = partial(build_bag_of_ngrams, 10.0, **OPTIONS | changes | {"seed": seed})
+        before = build().fit(*train)
+        np.testing.assert_array_equal(bag.validation, predict_with_bag(before, validation.x))
+        np.testing.assert_array_equal(bag.unlabelled, predict_with_bag(before, unlabelled))
+        both = (np.concatenate(parts) for parts in zip(train, validation, strict=True))
+        after = build().fit(*both)
+        np.testing.assert_array_equal(
+            predict_with_bag(bag.model, unlabelled), predict_with_bag(after, unlabelled)
+        )
+        assert list(bag.model[0].get_feature_names_out()) == list(after[0].get_feature_names_out())
+
+
+def test_c_has_the_lowest_log_loss_on_validation_reviews():
+    train, validation = reviews(), reviews(seed=1)
+    bag, _ = fitted_in_parts(train, validation, candidates=(0.001, 10.0))
+    assert bag.model[-1].C == 10
+    assert bag.scores.log_loss[10.0] < bag.scores.log_loss[0.001]
+    assert bag.scores.accuracy[10.0] == 1
+    alone, _ = fitted_in_parts(train, validation)
+    np.testing.assert_array_equal(bag.validation, alone.validation)
+
+
+def test_training_reviews_without_a_frequent_ngram_are_refused():
+    train = Dataset(np.array(["a", "b", "c", "d"], object), np.array([0, 1, 0, 1]))
+    with pytest.raises(UserError, match="no word occurs in 2 of the 4 reviews to fit on"):
+        fitted_in_parts(train, train, min_df=2)
+
+
+def test_words_fitted_in_parts_are_those_of_scikit_learn(monkeypatch):
+    rng = np.random.default_rng(0)
+    train, validation = (
+        Dataset(rng.integers(0, 20, (n, 12)).astype(np.int32), rng.integers(0, 2, n))
+        for n in (50, 9)
+    )
+    build = partial(build_bag_of_words, num_words=20)
+    whole = build(1.0, seed=3).fit(*train)
+    monkeypatch.setattr(mapped, "BATCH", 7)
+    (bag,) = fit_words(Search(build, [1.0], seeds=[3]), train, validation)
     np.testing.assert_array_equal(
-        predict_with_bag(model, unseen.x),
-        predict_with_bag(build(10.0).fit(*rows), unseen.x),
+        predict_with_bag(bag.model, validation.x), predict_with_bag(whole, validation.x)
     )
 
 
