@@ -1,8 +1,13 @@
 """The fused engine beside stock Keras (TensorFlow, with XLA or not; JAX) and PyTorch: `make bench`.
 
 For each network all engines run at once, each in a process of its own, and are timed in turn, so
-that a disturbance meets all alike. Between them NumPy's matrix product is timed: what the machine
-can do. Writes results.json and results.png beside this file.
+that a disturbance meets all alike. A turn is as many passes over the reviews as take about a
+second: what a call of `fit` costs once counts no more than in a real epoch. Between the turns
+NumPy's matrix product is timed: what the machine can do. Writes results.json and results.png beside
+this file.
+
+Peers that are not installed are skipped. `pip install jax torch` adds them; run it in a copy of the
+environment, since neither is in the lock.
 
     python -m benchmarks.bench [DATA] [--rounds N] [--networks NAME ...]
 """
@@ -28,6 +33,8 @@ from sentiment.errors import UserError
 
 HERE = Path(__file__).parent
 REVIEWS = 25_000  # to which all times are scaled
+TURN = 1.0  # seconds
+JOBS = ("train", "score")
 ENGINES = {  # and what each needs
     "fused": "numba",
     "keras_tensorflow": "tensorflow",
@@ -46,7 +53,7 @@ STOCK = ("keras_tensorflow", "keras_tensorflow_xla")  # the better one is what w
 
 
 class Peer:
-    """A process of `benchmarks.peer`, with an engine that is ready."""
+    """A process of `benchmarks.peer`, and how many passes over the reviews a turn of it has."""
 
     def __init__(self, engine: str, network: str, data: Path):
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
@@ -55,16 +62,21 @@ class Peer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
+        self._passes = dict.fromkeys(JOBS, 1)
         self.peak_memory_mb = 0
-        self.first_epoch = self._answer()["ready"]
+
+    def warm_up(self, job: str) -> None:
+        """Let it compile what the job needs, and find out how many passes make a turn."""
+        self.time(job)
+        self._passes[job] = max(1, round(TURN / self.time(job)))
 
     def time(self, job: str) -> float:
-        """Return the seconds of a job, `train` or `score`."""
-        self._process.stdin.write(f"{job}\n")
+        """Return the seconds that a pass of a job takes, `train` or `score`, by taking a turn."""
+        self._process.stdin.write(f"{job} {self._passes[job]}\n")
         self._process.stdin.flush()
         answer = self._answer()
         self.peak_memory_mb = answer["peak_memory_mb"]
-        return answer["seconds"]
+        return answer["seconds"] / self._passes[job]
 
     def close(self) -> None:
         """End the process."""
@@ -82,19 +94,19 @@ class Peer:
 def compare(name: str, engines: list[str], data: Path, rounds: int, progress: tqdm) -> dict:
     """Return the figures of one network."""
     network = NETWORKS[name]
-    peers = {}
-    for engine in [*engines, "sgemm"]:
-        progress.set_description(f"{name}: {TITLES.get(engine, engine)} gets ready")
-        peers[engine] = Peer(engine, name, data)
-        progress.update()
-    taken = {(engine, job): [] for engine in engines for job in ("train", "score")}
+    peers = {engine: Peer(engine, name, data) for engine in [*engines, "sgemm"]}
+    taken = {(engine, job): [] for engine in engines for job in JOBS}
     products = []
-    progress.set_description(f"{name}: rounds")
-    for _ in range(rounds):
+    for engine, job in [*taken, ("sgemm", "train")]:
+        progress.set_description(f"{name}: {TITLES.get(engine, engine)} warms up")
+        peers[engine].warm_up(job)
+        progress.update()
+    for number in range(rounds):
         for engine, job in taken:
+            progress.set_description(f"{name}: round {number + 1}, {TITLES[engine]}")
             products.append(peers["sgemm"].time("train"))
             taken[engine, job].append(peers[engine].time(job))
-        progress.update()
+            progress.update()
     for peer in peers.values():
         peer.close()
 
@@ -107,7 +119,6 @@ def compare(name: str, engines: list[str], data: Path, rounds: int, progress: tq
             "title": TITLES[engine],
             "training": summary(taken[engine, "train"], scale),
             "scoring": summary(taken[engine, "score"], scale),
-            "first_epoch": round(peers[engine].first_epoch * scale, 2),
             "peak_memory_mb": peers[engine].peak_memory_mb,
             "share_of_sgemm": round(work / min(taken[engine, "train"]) / gflops, 3),
         }
@@ -173,8 +184,9 @@ def main() -> None:
     for name in ENGINES.keys() - engines:
         print(f"{TITLES[name]}: skipped, since {ENGINES[name]} is not installed")
 
-    steps = len(options.networks) * (len(engines) + 1 + options.rounds)
-    with tqdm(total=steps, unit=" steps", disable=None) as progress:
+    turns = len(engines) * len(JOBS)
+    steps = len(options.networks) * (turns + 1 + options.rounds * turns)
+    with tqdm(total=steps, unit=" turns") as progress:
         cells = {
             name: compare(name, engines, options.data, options.rounds, progress)
             for name in options.networks

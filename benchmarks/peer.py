@@ -1,8 +1,8 @@
 """One engine and one network, in a process of its own that is timed on request.
 
-It prints {"ready": seconds of its first epoch}, and then for each line that it reads, `train` or
-`score`, a line with the seconds of an epoch or of scoring the reviews once, and the peak memory.
-`benchmarks.bench` runs several of these in turn, so that a disturbance meets all alike.
+For each line that it reads, `train` or `score` and how many passes over the reviews, it prints a
+line with the seconds that they took, and the peak memory. `benchmarks.bench` runs several of these
+in turn, so that a disturbance meets all alike.
 
     python -m benchmarks.peer ENGINE NETWORK DATA
 """
@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,12 +58,13 @@ class Network(NamedTuple):
 
 
 NETWORKS = {
-    "simple_rnn": Network("simple_rnn", 1, 32, 28, 128, 500, False, 12_800),
-    "lstm": Network("lstm", 4, 100, 64, 64, 400, True, 2_560),
-    "gru": Network("gru", 3, 100, 64, 64, 400, True, 2_560),
-    "lstm_256": Network("lstm", 4, 100, 256, 64, 400, True, 512),
+    "simple_rnn": Network("simple_rnn", 1, 32, 28, 128, 500, False, 6_400),
+    "lstm": Network("lstm", 4, 100, 64, 64, 400, True, 1_024),
+    "gru": Network("gru", 3, 100, 64, 64, 400, True, 1_024),
+    "lstm_256": Network("lstm", 4, 100, 256, 64, 400, True, 256),
 }
 Batches = list[tuple[np.ndarray, np.ndarray]]
+Job = Callable[[int], object]  # of how many passes over the batches
 
 
 def load(data: Path, network: Network, round_to: int = 1) -> Batches:
@@ -84,8 +86,8 @@ def load(data: Path, network: Network, round_to: int = 1) -> Batches:
     return [batches[0], batches[-1], *middle]
 
 
-def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Callable]:
-    """Return what trains an epoch, and what scores, with Keras: the fused engine's too."""
+def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job]:
+    """Return what trains, and what scores, with Keras: the fused engine's too."""
     os.environ["KERAS_BACKEND"] = BACKENDS[engine]
     import keras
 
@@ -106,17 +108,20 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Cal
         steps_per_execution=at_once,
     )
 
-    class Dataset(keras.utils.PyDataset):
-        def __len__(self):
-            return len(batches)
+    class Passes(keras.utils.PyDataset):
+        def __init__(self, number: int):
+            super().__init__()
+            self.number = number
+
+        def __len__(self) -> int:
+            return self.number * len(batches)
 
         def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
-            return batches[batch]
+            return batches[batch % len(batches)]
 
-    dataset = Dataset()
     return {
-        "train": lambda: model.fit(dataset, shuffle=False, verbose=0),
-        "score": lambda: model.predict(dataset, verbose=0),
+        "train": lambda passes: model.fit(Passes(passes), shuffle=False, verbose=0),
+        "score": lambda passes: model.predict(Passes(passes), verbose=0),
     }
 
 
@@ -140,8 +145,12 @@ def keras_model(network: Network, masked: bool) -> "keras.Model":  # noqa: F821
     return keras.Model(tokens, layers.Dense(1, activation="sigmoid")(features))
 
 
-def torch_jobs(network: Network, batches: Batches) -> dict[str, Callable]:
-    """Return what trains an epoch, and what scores, with PyTorch."""
+def torch_jobs(network: Network, batches: Batches) -> dict[str, Job]:
+    """Return what trains, and what scores, with PyTorch, on one thread or all: on the faster.
+
+    Its threads meet several times a step, which costs a small network more than they compute, and
+    on a machine where others compute, far more.
+    """
     import torch
     from torch import nn
 
@@ -172,28 +181,43 @@ def torch_jobs(network: Network, batches: Batches) -> dict[str, Callable]:
     optimizer = torch.optim.Adam(model.parameters())
     tensors = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
 
-    def train() -> None:
-        for tokens, labels in tensors:
+    def train(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        for tokens, labels in batches:
             optimizer.zero_grad()
             loss(model(tokens), labels).backward()
             optimizer.step()
 
-    def score() -> None:
+    def score(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
         with torch.no_grad():
-            for tokens, _ in tensors:
+            for tokens, _ in batches:
                 torch.sigmoid(model(tokens))
 
-    return {"train": train, "score": score}
+    def seconds_on(threads: int) -> float:
+        torch.set_num_threads(threads)
+        return seconds(lambda: train(tensors[:2]))
+
+    all_threads = torch.get_num_threads()
+    seconds_on(all_threads)  # sets oneDNN up
+    torch.set_num_threads(min((1, all_threads), key=seconds_on))
+    return {
+        "train": lambda passes: train(tensors * passes),
+        "score": lambda passes: score(tensors * passes),
+    }
 
 
-def product_jobs() -> dict[str, Callable]:
+def product_jobs() -> dict[str, Job]:
     """Return what multiplies two matrices of 2,048 x 2,048, in single precision, by NumPy."""
     left, right, out = (np.ones((2048, 2048), np.float32) for _ in range(3))
-    return {"train": lambda: np.dot(left, right, out=out)}
+
+    def multiply(times: int) -> None:
+        for _ in range(times):
+            np.dot(left, right, out=out)
+
+    return {"train": multiply}
 
 
-def seconds(job: Callable[[], None]) -> float:
-    """Return how long a job takes."""
+def seconds(job: Callable[[], object]) -> float:
+    """Return how long it takes."""
     start = time.perf_counter()
     job()
     return time.perf_counter() - start
@@ -206,7 +230,7 @@ def peak_memory() -> int:
 
 
 def main() -> None:
-    """Make an engine ready, and time it whenever asked to."""
+    """Build an engine's network, and time it whenever asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engine", choices=[*BACKENDS, "torch", "sgemm"])
     parser.add_argument("network", choices=NETWORKS)
@@ -220,12 +244,9 @@ def main() -> None:
         jobs = torch_jobs(network, batches)
     else:
         jobs = keras_jobs(options.engine, network, batches)
-    first = seconds(jobs["train"])
-    if "score" in jobs:
-        jobs["score"]()
-    print(json.dumps({"ready": first}), flush=True)
     for line in sys.stdin:
-        taken = seconds(jobs[line.strip()])
+        job, passes = line.split()
+        taken = seconds(partial(jobs[job], int(passes)))
         print(json.dumps({"seconds": taken, "peak_memory_mb": peak_memory()}), flush=True)
 
 
