@@ -91,8 +91,8 @@ def forward(
             X = empty((len(batch.words), embeddings.shape[1]), number)
             np.take(embeddings, batch.words, axis=0, out=X, mode="clip")
         inputs = _inputs(batch, X)
-        units = cell.U.shape[1]
-        table = empty((shape.directions, whole(len(inputs.X), ROWS), cell.W.shape[2]), number)
+        units = cell.U.shape[2]
+        table = empty((shape.directions, whole(len(inputs.X), ROWS), cell.b.shape[1]), number)
         states = empty((shape.directions, N, cell.STATES * units), number)
         states[:, 0] = states[:, -2:] = 0
         tape = empty((shape.directions, N if training else 0, cell.TAPE * units), number)
@@ -150,7 +150,7 @@ def backward(
         cell = pack(shape.cell, weights)
         inputs = _inputs(batch, X)
         M, width = inputs.X.shape
-        units, G = cell.U.shape[1:]
+        units, G = cell.U.shape[2], cell.c.shape[1]
         dX = empty((whole(M, ROWS), whole(width, LANES)), number)
         dW = np.zeros((PARTS, shape.directions, whole(width, ROWS), G), number)
         dU = np.zeros((PARTS, shape.directions, units, G), number)
@@ -204,11 +204,18 @@ def pack(cell: str, weights: list[Weights]) -> AnyCell:
     U_T = np.ascontiguousarray(np.moveaxis(U, 1, -1))
 
     G = gates * units
-    shape = (len(weights), -1, G)
-    return kind(
-        W.reshape(shape), b.reshape(-1, G), U.reshape(shape), c.reshape(-1, G),
-        W_T.reshape(len(weights), G, -1), U_T.reshape(len(weights), G, units),
-    )  # fmt: skip
+    W, U, W_T, U_T = (
+        _in_groups(matrix.reshape(len(weights), rows, -1))
+        for matrix, rows in ((W, D), (U, units), (W_T, G), (U_T, G))
+    )
+    return kind(W, b.reshape(-1, G), U, c.reshape(-1, G), W_T, U_T)
+
+
+def _in_groups(matrices: np.ndarray) -> np.ndarray:
+    """Return matrices (directions, rows, columns) as `Cell` has them, in groups of columns."""
+    directions, rows, _ = matrices.shape
+    groups = matrices.reshape(directions, rows, -1, LANES).swapaxes(1, 2)
+    return np.ascontiguousarray(groups)
 
 
 def _unpack(

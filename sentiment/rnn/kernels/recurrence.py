@@ -41,9 +41,12 @@ PARTS = 4  # of the sums over all rows, each taken by one thread
 class Cell(NamedTuple):
     """The weights of a layer, in whole groups of LANES. The classes below are the kinds of cells.
 
-    W: (directions, D, G) of the inputs.    b: (directions, G), added to them.
-    U: (directions, H, G) of the states.    c: (directions, G), added to them.
-    W_T, U_T: their transposes, (directions, G, D in whole groups of LANES) and (directions, G, H).
+    Matrices are stored by groups of columns, (directions, groups, rows, LANES): a product reads a
+    group as one piece. Of wide rows its lines would displace each other in the cache.
+
+    W: of the inputs, D rows and G columns.    b: (directions, G), added to their products.
+    U: of the states, H rows and G columns.    c: (directions, G), added to theirs.
+    W_T, U_T: their transposes.
     """
 
     W: np.ndarray
@@ -139,14 +142,14 @@ def sigmoid(x):
 
 @emits
 def _product(builder, vectors, rows, left, column, right, count, lane, start, out, row):
-    """Emit out[row + r] = start + left[rows[r], column:][:count] right[:count], for r < ROWS.
+    """Emit out[row + r] = start + left[rows[r], column:][:count] right, for r < ROWS.
 
-    The start is one row of numbers, or `out` itself.
+    In the columns from `lane` on, those of `right`. The start is one row of numbers, or `out`.
     """
     lefts = [left.at(rows.load_index(integer(r)), column) for r in range(ROWS)]
     outs = out.rows(ROWS, row, lane)
     starts = map(vectors.load, outs if start.ndim == 2 else [start.at(lane)] * ROWS)
-    right_row = right.at(integer(0), lane)
+    right_row = right.at(integer(0))
     sums = vectors.products(starts, lefts, integer(1), right_row, right.stride, count)
     for total, pointer in zip(sums, outs, strict=True):
         vectors.store(total, pointer)
@@ -265,7 +268,7 @@ def _look_up(cell, d, inputs, start, stop, table):
         for r in range(ROWS):
             rows[r] = min(row + r, len(inputs.X) - 1)
         for lane in range(0, len(b), LANES):
-            _product(rows, inputs.X, 0, W, len(W), lane, b, table, row)
+            _product(rows, inputs.X, 0, W[lane // LANES], W.shape[1], lane, b, table, row)
 
 
 @_compiled
@@ -273,7 +276,7 @@ def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
     """Take a block of reviews through their steps, with a tape of ROWS rows unless `training`."""
     sign = 1 - 2 * d
     U, c, first = cell.U[d], cell.c[d], block * ROWS
-    sums, units = np.empty((ROWS, len(c)), states.dtype), len(U)
+    sums, units = np.empty((ROWS, len(c)), states.dtype), U.shape[1]
     before = rows.starts[d, first : first + ROWS].copy()
     for r in range(ROWS):
         for lane in range(0, states.shape[1], LANES):
@@ -283,7 +286,7 @@ def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
         while rows.lengths[first + active - 1] <= step:
             active -= 1
         for lane in range(0, len(c), LANES):
-            _product(before, states, 0, U, units, lane, c, sums, 0)
+            _product(before, states, 0, U[lane // LANES], units, lane, c, sums, 0)
         for r in range(active):
             after = before[r] + sign
             taped = after if training else r
@@ -320,7 +323,7 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
     """
     sign = 1 - 2 * d
     U_T, first = cell.U_T[d], block * ROWS
-    sums, units = len(U_T), U_T.shape[1]
+    sums, units = U_T.shape[1], len(U_T) * LANES
     column = tape.shape[1] - sums
     at = rows.starts[d, first : first + ROWS] + sign * (rows.lengths[first : first + ROWS] + 1)
     dstate = dfirst[first : first + ROWS]
@@ -342,7 +345,7 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
                     cell, units, lane, states, after - sign, after, dstate, r, tape, bias, block
                 )
         for lane in range(0, units, LANES):
-            _product(at, tape, column, U_T, sums, lane, dstate, dstate, 0)
+            _product(at, tape, column, U_T[lane // LANES], sums, lane, dstate, dstate, 0)
 
 
 @_compiled
@@ -377,7 +380,8 @@ def _input_gradients(cell, inputs, tape, part, dX, dW):
                 for r in range(ROWS):
                     rows[r] = row + r
                 for lane in range(0, dX.shape[1], LANES):
-                    _product(rows, dT, 0, W_T, len(W_T), lane, dX, dX, start + row)
+                    group = W_T[lane // LANES]
+                    _product(rows, dT, 0, group, len(group), lane, dX, dX, start + row)
 
 
 @_compiled
@@ -385,7 +389,7 @@ def backward_kernel(
     counts, cell, rows, inputs, states, tape, dlast, dstates, dfirst, bias, dX, dW, dU
 ):
     """See `backward`. dW and dU are PARTS to be added up, bias (directions, blocks, Z) likewise."""
-    directions, N, column = len(tape), tape.shape[1], tape.shape[2] - cell.U.shape[2]
+    directions, N, column = len(tape), tape.shape[1], tape.shape[2] - cell.c.shape[1]
     blocks = len(rows.lengths) // ROWS
     for phase, (first, stop) in enumerate(((rows.path, blocks), (0, rows.path))):
         for task in tasks(counts, phase, directions * (stop - first)):
