@@ -65,12 +65,18 @@ def _is_writable(folder: Path) -> bool:
     return os.access(there, os.W_OK)
 
 
-# Where Numba could keep what it compiled neither beside the code nor in the user's cache, as in a
-# container with a read-only checkout, it refuses to compile at all.
+# Numba keeps what it compiled beside the code, in DVC's temporary experiments beside that of the
+# workspace, or in the user's cache. Where it can write to neither, as in a container with a
+# read-only checkout, it would refuse to compile at all.
+_root = os.environ.get("DVC_ROOT", Path(__file__).parents[1])
 _caches = [
-    Path(__file__).parent / "rnn/kernels/__pycache__",
+    Path(_root, "sentiment/rnn/kernels/__pycache__"),
     Path(os.environ.get("XDG_CACHE_HOME", Path(os.environ.get("HOME", "/"), ".cache")), "numba"),
 ]
-if not any(map(_is_writable, _caches)) and "NUMBA_CACHE_DIR" not in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
-    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+if "NUMBA_CACHE_DIR" not in os.environ:
+    _cache = next(filter(_is_writable, _caches), None)
+    if _cache is None:
+        _cache = tempfile.mkdtemp(prefix="numba-")
+        atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache)
+os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "sentiment.rnn.kernels.cache.Locator"

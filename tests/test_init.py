@@ -121,7 +121,8 @@ def test_a_read_only_checkout_can_be_used(tmp_path, home):
     homes = {"writable": tmp_path, "read-only": root}
     script = f'{READ_ONLY} && cd . && "{sys.executable}" -c "{ASK}"'
     environment = Copy(root).environment(HOME=str(homes[home]))
-    environment.pop("XDG_CACHE_HOME", None)
+    for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
+        environment.pop(name, None)
     done = subprocess.run(
         [*alone, "sh", "-c", script], cwd=root, env=environment, capture_output=True, text=True
     )

@@ -1,5 +1,10 @@
 """The compiled kernels beside the recurrence as it is written down, in double precision."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,6 +101,16 @@ def assert_close(one, other, tolerance):
     assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(other)
 
 
+SIZES = {
+    "reviews": st.integers(1, 40),
+    "steps": st.integers(1, 70),
+    "vocabulary": st.integers(2, 60),
+    "size": st.integers(1, 70),
+    "units": st.integers(1, 70),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     cell=st.sampled_from(CELLS),
@@ -103,12 +118,7 @@ def assert_close(one, other, tolerance):
     layers=st.integers(1, 3),
     masked=st.booleans(),
     pooling=st.sampled_from(["last", "mean_max"]),
-    reviews=st.integers(1, 18),
-    steps=st.integers(1, 20),
-    vocabulary=st.integers(2, 60),
-    size=st.integers(1, 40),
-    units=st.integers(1, 40),
-    seed=st.integers(0, 2**32 - 1),
+    **SIZES,
 )
 def test_double_precision_is_the_written_recurrence(
     cell, directions, layers, masked, pooling, reviews, steps, vocabulary, size, units, seed
@@ -124,14 +134,7 @@ def test_double_precision_is_the_written_recurrence(
 
 
 @settings(deadline=None, max_examples=10)
-@given(
-    reviews=st.integers(1, 40),
-    steps=st.integers(1, 70),
-    vocabulary=st.integers(1, 60),
-    size=st.integers(1, 70),
-    units=st.integers(1, 70),
-    seed=st.integers(0, 2**32 - 1),
-)
+@given(**SIZES)
 def test_the_course_s_kernel_is_the_written_recurrence(
     reviews, steps, vocabulary, size, units, seed
 ):
@@ -229,6 +232,32 @@ def test_denormal_numbers_are_flushed_within_the_block_alone():
     with denormals.flushed():
         assert not (smallest / 2).any()
     assert (smallest / 2).all()
+
+
+def test_the_cache_is_that_of_the_whole_package_s_code(tmp_path):
+    """Numba itself would compare the file of the compiled function alone."""
+
+    def cache(copy):
+        """Return where a copy keeps what it compiled, as an experiment in the first one."""
+        code = "from sentiment.rnn.kernels import denormals as d; print(d._flush.stats.cache_path)"
+        variables = {name: v for name, v in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+        return subprocess.check_output(
+            [sys.executable, "-c", code],
+            cwd=copy,
+            env=variables | {"DVC_ROOT": str(copies[0])},
+            text=True,
+        )
+
+    copies = [tmp_path / "workspace", tmp_path / "experiment"]
+    for copy in copies:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree("sentiment", copy / "sentiment", ignore=ignored)
+    before = cache(copies[0])
+    assert before.startswith(str(copies[0] / "sentiment/rnn/kernels/__pycache__/"))
+    assert cache(copies[1]) == before
+    vectors = copies[1] / "sentiment/rnn/kernels/vectors.py"
+    vectors.write_text(vectors.read_text() + "# changed\n")
+    assert cache(copies[1]) != before
 
 
 def test_arrays_in_use_are_not_reused():

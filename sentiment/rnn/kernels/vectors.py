@@ -2,9 +2,6 @@
 
 LLVM keeps the sums of a product in registers, which it does not do for loops over arrays. Numba
 compiles what uses this: `emits` makes an intrinsic of a function that emits instructions.
-
-Numba's cache sees changes of a kernel's own file alone. After a change here or in `threads.py`,
-remove `__pycache__`.
 """
 
 import inspect
