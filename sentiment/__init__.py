@@ -74,9 +74,8 @@ _caches = [
     Path(os.environ.get("XDG_CACHE_HOME", Path(os.environ.get("HOME", "/"), ".cache")), "numba"),
 ]
 if "NUMBA_CACHE_DIR" not in os.environ:
-    _cache = next(filter(_is_writable, _caches), None)
-    if _cache is None:
-        _cache = tempfile.mkdtemp(prefix="numba-")
-        atexit.register(shutil.rmtree, _cache, ignore_errors=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(_cache)
+    if not (_writable := [*filter(_is_writable, _caches)]):
+        _writable = [Path(tempfile.mkdtemp(prefix="numba-"))]
+        atexit.register(shutil.rmtree, _writable[0], ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(_writable[0])
 os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "sentiment.rnn.kernels.cache.Locator"
