@@ -20,12 +20,14 @@ def test_what_is_no_port_is_told(port):
         ui.check_port("127.0.0.1", port)
 
 
-def test_a_port_that_is_taken_is_told_and_nobody_else_s_address(project):
+def test_a_port_that_is_taken_is_told_and_nobody_else_s_address(inside, capsys, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # MLflow has set it
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        printed = project.python("-m", "scripts.ui", "--port", port, code=1)
-    assert f"error: port {port} of 127.0.0.1 cannot be used: Address already in use" in printed
-    assert "http://" not in printed
+        monkeypatch.setattr(sys, "argv", ["ui", "--port", port])
+        with pytest.raises(UserError, match=f"port {port} of 127.0.0.1 cannot be used: Address"):
+            ui.main()
+    assert "http://" not in capsys.readouterr().out
 
 
 def test_a_server_s_password_is_not_printed(capsys, monkeypatch):
