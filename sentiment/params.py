@@ -165,8 +165,16 @@ class Baseline(Section):
     """The bags of words."""
 
     seed: Seed
+    solver: Literal["liblinear", "sag"]
     words: Words
     ngrams: Ngrams
+
+    @field_validator("ngrams")
+    @classmethod
+    def _solvable(cls, ngrams: Ngrams, others: ValidationInfo) -> Ngrams:
+        if ngrams.classifier == "svm" and others.data.get("solver") == "sag":
+            raise PydanticCustomError("solver", "has an svm: set baseline.solver to liblinear")
+        return ngrams
 
 
 class Network(Section):

@@ -167,6 +167,11 @@ def test_a_wrong_value_is_told_with_its_key_and_what_is_allowed(refusal, key, va
     assert told in refusal(having(key, value))
 
 
+def test_an_svm_needs_its_own_solver(refusal):
+    text = having("baseline.solver", "sag").replace("classifier: logistic", "classifier: svm")
+    assert "set baseline.solver to liblinear" in refusal(text)
+
+
 def test_a_misspelt_key_is_told_and_the_missing_one_too(refusal):
     message = refusal(PROJECT.replace("units:", "unitz:"))
     assert "train.unitz is not a parameter: check its spelling" in message

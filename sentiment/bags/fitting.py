@@ -45,8 +45,8 @@ class Search(NamedTuple):
     candidates: Sequence[float]
     seeds: Sequence[int]
 
-    def any(self) -> Pipeline:
-        """Return one of the unfitted bags: all steps but the classifier are the same in each."""
+    def template(self) -> Pipeline:
+        """Return an unfitted bag: all steps but the classifier are the same in each."""
         return self.build(self.candidates[0], seed=self.seeds[0])
 
     def classifiers(self, seed: int) -> dict[float, BaseEstimator]:
@@ -83,18 +83,19 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
     """
     seeds, unicode_words = settings.baseline_seeds, settings.fetch.tokenizer == "unicode"
     options = settings.baseline.ngrams.model_dump(exclude={"C"})
-    build = partial(build_bag_of_words, num_words=settings.pad.num_words)
+    solver = settings.baseline.solver
+    build = partial(build_bag_of_words, num_words=settings.pad.num_words, solver=solver)
     words = Search(build, settings.baseline.words.C, seeds)
-    build = partial(build_bag_of_ngrams, unicode_words=unicode_words, **options)
+    build = partial(build_bag_of_ngrams, unicode_words=unicode_words, solver=solver, **options)
     ngrams = Search(build, settings.baseline.ngrams.C, seeds)
 
     train, validation = splits.load("train"), splits.load("validation")
-    check_labels(train.y, validation.y, ngrams.any()[-1])
-    # liblinear lets other threads run: words are fitted while n-grams are counted. No two models
-    # are fitted at a time: it has one generator of random numbers for all.
+    check_labels(train.y, validation.y, ngrams.template()[-1])
+    # Solvers let other threads run: words are fitted while n-grams are counted. No two models are
+    # fitted at a time: liblinear has one generator of random numbers for all.
     with ThreadPoolExecutor(max_workers=1) as pool:
         bags_of_words = pool.submit(fit_words, words, train, validation, scratch)
-        counter = ngrams.any()[0]
+        counter = ngrams.template()[0]
         texts = splits.texts("train", "validation")
         counts = counter.fit_transform(texts, scratch=scratch)
     facts = splits.facts("train", "validation")
@@ -116,7 +117,7 @@ def fit_words(
         validation: Those to choose C on.
         scratch: The folder for temporary files; None for the system's.
     """
-    counter = search.any()[0]
+    counter = search.template()[0]
     train, validation = (
         Dataset(_weigh([], map(counter.transform, mapped.parts(x)), counter.num_words, scratch), y)
         for x, y in (train, validation)
@@ -152,40 +153,52 @@ def fit_ngrams(
     Raises:
         UserError: if no n-gram is frequent in the training reviews.
     """
+    chosen = _choose_ngrams(search, counter, counted, is_train, unlabelled, scratch)
+    weights, X = _fit_weights(search, counted, scratch)
+    bags = []
+    for bag in chosen:
+        classifier = clone(bag.model).fit(X, counted.y)
+        steps = [("counts", counter), *weights, ("classifier", classifier)]
+        bags.append(bag._replace(model=Pipeline(steps)))
+    return bags
+
+
+def _choose_ngrams(
+    search: Search,
+    counter: NgramCounts,
+    counted: Dataset,
+    is_train: np.ndarray,
+    unlabelled: Iterable[str],
+    scratch: Scratch,
+) -> list[Bag]:
+    """Return the best bags that are fitted on the training reviews: their classifiers alone."""
     train, validation = np.flatnonzero(is_train), np.flatnonzero(~is_train)
+    y, y_validation = counted.y[train], counted.y[validation]
     frequent = counter.frequent(counted.x, train)
 
     def select(parts: Iterable[csr_matrix]) -> Iterator[csr_matrix]:
         return (part[:, frequent] for part in parts)
 
-    counts = mapped.stack(
-        select(mapped.parts(counted.x, train)), len(frequent), np.float64, scratch
-    )
-    weights, X = _fit_weights(search, Dataset(counts, counted.y[train]), scratch)
-    of_validation = select(mapped.parts(counted.x, validation))
-    X_validation = _weigh(weights, of_validation, len(frequent), scratch)
-    of_unlabelled = select(map(counter.transform, _batches(unlabelled)))
-    X_unlabelled = _weigh(weights, of_unlabelled, len(frequent), scratch)
-    chosen = [
-        choose_regularisation(
-            search.classifiers(seed),
-            Dataset(X, counted.y[train]),
-            Dataset(X_validation, counted.y[validation]),
-        )
-        for seed in search.seeds
-    ]
-    weights, X = _fit_weights(search, counted, scratch)
+    counts = select(mapped.parts(counted.x, train))
+    X = mapped.stack(counts, len(frequent), np.float64, scratch)
+    weights, X = _fit_weights(search, Dataset(X, y), scratch)
+    counts = select(mapped.parts(counted.x, validation))
+    X_validation = _weigh(weights, counts, len(frequent), scratch)
+    counts = select(map(counter.transform, _batches(unlabelled)))
+    X_unlabelled = _weigh(weights, counts, len(frequent), scratch)
     bags = []
-    for best, scores in chosen:
-        steps = [("counts", counter), *weights, ("classifier", clone(best).fit(X, counted.y))]
+    for seed in search.seeds:
+        best, scores = choose_regularisation(
+            search.classifiers(seed), Dataset(X, y), Dataset(X_validation, y_validation)
+        )
         predicted = (_predict(best, unseen) for unseen in (X_validation, X_unlabelled))
-        bags.append(Bag(Pipeline(steps), scores, *predicted))
+        bags.append(Bag(best, scores, *predicted))
     return bags
 
 
 def _fit_weights(search: Search, counted: Dataset, scratch: Scratch) -> tuple[Weights, csr_matrix]:
     """Fit the weights of n-grams; return them, and the weighted counts."""
-    weights = search.any().steps[1:-1]
+    weights = search.template().steps[1:-1]
     for _, step in weights:
         if isinstance(step, TfidfTransformer):
             _fit_tfidf(step, counted.x)

@@ -53,7 +53,7 @@ def concatenate(
         ([7, 8, 9], [0, 2, 3])
     """
     with tempfile.TemporaryFile(dir=scratch) as file:
-        sizes = [file.write(np.ascontiguousarray(array, dtype).data) for array in arrays]
+        sizes = (file.write(np.ascontiguousarray(array, dtype).data) for array in arrays)
         starts = np.fromiter(accumulate(sizes, initial=0), np.int64) // np.dtype(dtype).itemsize
         return _mapped(file, dtype), starts
 

@@ -203,7 +203,7 @@ def fitted_in_parts(
         build_bag_of_ngrams, **{k: v for k, v in OPTIONS.items() if k != "seed"} | changes
     )
     search = Search(build, candidates, seeds=[0, 1])
-    counter = search.any()[0]
+    counter = search.template()[0]
     texts = Dataset(*map(np.concatenate, zip(train, validation, strict=True)))
     counted = Dataset(counter.fit_transform(texts.x), texts.y)
     is_train = np.arange(len(texts.y)) < len(train.y)
@@ -219,6 +219,7 @@ def fitted_in_parts(
         {"naive_bayes": False, "tfidf": False},
         {"binary": False},
         {"min_df": 5},
+        {"solver": "sag"},
         {"classifier": "svm"},
     ],
     ids=str,
