@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from sentiment import params
+from sentiment.data import sample
+from sentiment.data.splits import Dataset
 from sentiment.rnn import fused, training
 from sentiment.rnn.backend import keras, tf
+from sentiment.rnn.checkpoint import Checkpoint
 from sentiment.rnn.kernels import network as network_kernels
 from sentiment.rnn.kernels import simple_rnn
 from sentiment.rnn.model import build_network, load_network, save_network
+from sentiment.text import Encoder, rank_words
 
 COURSE = params.read().train
 
@@ -153,7 +157,12 @@ def seeded(model):
 
 @pytest.mark.parametrize(
     ("cell", "reviews", "steps", "size", "units"),
-    [("lstm", 37, 60, 100, 64), ("gru", 5, 1, 7, 65)],
+    [
+        ("lstm", 37, 60, 100, 64),
+        ("gru", 5, 1, 7, 65),
+        pytest.param("lstm", 1, 500, 8, 6, marks=pytest.mark.slow),
+        pytest.param("gru", 1, 500, 8, 6, marks=pytest.mark.slow),
+    ],
 )
 def test_other_sizes(cell, reviews, steps, size, units):
     keras.utils.set_random_seed(reviews)
@@ -203,6 +212,62 @@ def test_training_is_that_of_stock_keras():
     assert_close(ours.get_weights(), theirs.get_weights(), 1e-3)
     tokens = padded_reviews(np.random.default_rng(1), 21, 40, 30)
     assert_close([twin.predict(tokens, verbose=0)], [ours.predict(tokens, verbose=0)], 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_learning_curves_over_five_seeds_are_those_of_stock_keras(monkeypatch, tmp_path, cell):
+    """Seed by seed, dropout included: so their distribution is the same too.
+
+    TensorFlow has a row of the embedding's gradient for each occurrence of a word. Keras's Adam
+    squares these rows, not their sum: here it gets the sum, as it does of the fused engine.
+    """
+    update_step = keras.optimizers.Adam.update_step
+    monkeypatch.setattr(
+        keras.optimizers.Adam,
+        "update_step",
+        lambda self, gradient, *rest: update_step(self, tf.convert_to_tensor(gradient), *rest),
+    )
+    ours, theirs = (
+        np.array([learning_curve(tmp_path, cell, engine, seed) for seed in range(5)])
+        for engine in ("fused", "keras")
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-2)
+    assert (theirs[:, -1] < 0.9 * theirs[:, 0]).all()  # they have learned
+    assert theirs.std(axis=0).min() > 1e-3  # seeds differ
+
+
+def learning_curve(folder, cell, engine, seed):
+    """The validation loss after each epoch on a part of the built-in sample."""
+    frame = sample.reviews(0).head(900)
+    rows = Encoder(rank_words(frame.text), 200, 0, 20, "pre", "pre").rows(frame.text)
+    labels = frame.label.to_numpy()
+    examples, validation = Dataset(rows[:600], labels[:600]), Dataset(rows[600:], labels[600:])
+    shape = {
+        "cell": cell,
+        "bidirectional": True,
+        "mask_padding": True,
+        "pooling": "mean_max",
+        "embedding_dropout": 0.2,
+        "dropout": 0.2,
+    }
+    settings = COURSE.model_copy(
+        update={
+            "embedding_dim": 8,
+            "units": 8,
+            "optimizer": "adam",
+            "learning_rate": 0.01,
+            "epochs": 4,
+            "batch_size": 30,
+            "engine": engine,
+            "network": COURSE.network.model_copy(update=shape),
+        }
+    )
+    training.set_seed(seed, settings.deterministic)
+    model = build_network(200, 20, settings)
+    checkpoint = Checkpoint(folder / f"{engine} {seed}.npz", "")
+    training.fit(model, examples, validation, settings, seed, checkpoint, None)
+    return checkpoint.history["val_loss"]
 
 
 @pytest.mark.parametrize("shape", [{}, {"pooling": "mean_max", "mask_padding": True}])
