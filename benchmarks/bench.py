@@ -6,8 +6,10 @@ second: what a call of `fit` costs once counts no more than in a real epoch. Bet
 NumPy's matrix product is timed: what the machine can do. Writes results.json and results.png beside
 this file.
 
-Peers that are not installed are skipped. `pip install jax torch` adds them; run it in a copy of the
-environment, since neither is in the lock.
+Peers that are not installed are skipped. This adds them, beside what the lock installed:
+
+    pip install --target PEERS --no-deps jax jaxlib opt_einsum torch mpmath networkx sympy
+    PYTHONPATH=PEERS make bench
 
     python -m benchmarks.bench [DATA] [--rounds N] [--networks NAME ...]
 """
