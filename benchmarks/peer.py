@@ -110,7 +110,7 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job
 
     class Passes(keras.utils.PyDataset):
         def __init__(self, number: int):
-            super().__init__()
+            super().__init__(workers=2)  # as `sentiment.rnn.batches` has it, and why
             self.number = number
 
         def __len__(self) -> int:
