@@ -8,7 +8,7 @@ from pathlib import Path
 # What computes: a package that only watches, such as mlflow, changes no result.
 PACKAGES = {
     "data": ("icu4py", "numpy", "pandas", "pyarrow"),
-    "bags": ("icu4py", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
+    "bags": ("icu4py", "llvmlite", "numba", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
     "rnn": ("keras", "llvmlite", "numba", "numpy", "scikit-learn", "scipy", "tensorflow"),
     "report": ("jinja2", "matplotlib", "pandas", "pillow", "plotnine", "scikit-misc"),
 }

@@ -29,7 +29,7 @@ DESCRIPTION = (
 
 SERVED_WITH = ("h5py", "icu4py", "keras", "mlflow", "numba", "numpy", "pandas", "pyarrow",
                "pydantic", "requests", "ruamel.yaml", "scikit-learn", "scipy", "skops",
-               "tensorflow")  # fmt: skip
+               "tensorflow", "tqdm")  # fmt: skip
 TEXT_TO_LABEL = ModelSignature(
     inputs=Schema([ColSpec("string", "text")]),
     outputs=Schema([ColSpec("string", "label"), ColSpec("double", "probability")]),
