@@ -152,6 +152,8 @@ class Ngrams(Section):
     tfidf: bool
     classifier: Literal["logistic", "svm"]
     C: Candidates
+    vectors: int = Field(ge=0, le=4096, multiple_of=2)
+    vector_passes: int = Field(ge=1, le=10_000)
 
     @field_validator("ngram_range")
     @classmethod
@@ -175,6 +177,11 @@ class Baseline(Section):
         if ngrams.classifier == "svm" and others.data.get("solver") == "sag":
             raise PydanticCustomError("solver", "has an svm: set baseline.solver to liblinear")
         return ngrams
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether a bag learns from unlabelled reviews too."""
+        return self.ngrams.vectors > 0
 
 
 class Network(Section):
@@ -253,15 +260,17 @@ class Params(Section):
             )
         return pad
 
-    @field_validator("train")
+    @field_validator("baseline", "train")
     @classmethod
-    def _unlabelled_are_fetched(cls, train: Train, others: ValidationInfo) -> Train:
+    def _unlabelled_are_fetched(
+        cls, section: Baseline | Train, others: ValidationInfo
+    ) -> Baseline | Train:
         fetch = others.data.get("fetch")
-        if fetch and not fetch.unlabelled and train.reads_unlabelled:
+        if fetch and not fetch.unlabelled and section.reads_unlabelled:
             raise PydanticCustomError(
                 "unlabelled", "asks for unlabelled reviews: set fetch.unlabelled to true"
             )
-        return train
+        return section
 
     @field_validator("baseline", "train")
     @classmethod
@@ -273,7 +282,8 @@ class Params(Section):
     @property
     def tier(self) -> Literal["labelled", "all"]:
         """Which reviews the models learn from: only results of one tier can be compared."""
-        return "all" if self.train.reads_unlabelled else "labelled"
+        sections = (self.baseline, self.train)
+        return "all" if any(section.reads_unlabelled for section in sections) else "labelled"
 
     @property
     def baseline_seeds(self) -> range:

@@ -6,7 +6,7 @@ What is as large as the reviews is in temporary files, memory-mapped, and is wor
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,16 +20,23 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
 
 from sentiment.bags import mapped
-from sentiment.bags.models import FOLDS, build_bag_of_ngrams, build_bag_of_words, predict_with_bag
+from sentiment.bags.models import (
+    FOLDS,
+    Steps,
+    build_bag_of_ngrams,
+    build_bag_of_words,
+    predict_with_bag,
+    with_vectors,
+)
 from sentiment.bags.vectorizers import NgramCounts
 from sentiment.data import splits
 from sentiment.data.splits import Dataset
 from sentiment.errors import UserError
 from sentiment.labels import THRESHOLD
-from sentiment.params import Params
+from sentiment.params import Ngrams, Params
 
+UNLABELLED = -1  # the label of reviews without one, as scikit-learn has it
 Scratch = Path | str | None  # the folder for temporary files; None for the system's
-Weights = list[tuple[str, TransformerMixin]]  # a bag's steps between its counts and its classifier
 
 
 class Search(NamedTuple):
@@ -38,12 +45,14 @@ class Search(NamedTuple):
     Attributes:
         build: Returns the unfitted bag of a C and a seed.
         candidates: Values of C; of equals, the first is taken.
-        seeds: Of the order in which the solver takes the reviews.
+        seeds: Of the order in which the solver takes the reviews, and of the vectors.
+        vectors: Returns the unfitted `DocumentVectors` of a seed; None for a bag without them.
     """
 
     build: Callable[..., Pipeline]
     candidates: Sequence[float]
     seeds: Sequence[int]
+    vectors: Callable[..., TransformerMixin] | None = None
 
     def template(self) -> Pipeline:
         """Return an unfitted bag: all steps but the classifier are the same in each."""
@@ -82,12 +91,13 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
         UserError: if there are too few reviews to learn from.
     """
     seeds, unicode_words = settings.baseline_seeds, settings.fetch.tokenizer == "unicode"
-    options = settings.baseline.ngrams.model_dump(exclude={"C"})
+    options = settings.baseline.ngrams.model_dump(exclude={"C", "vectors", "vector_passes"})
     solver = settings.baseline.solver
     build = partial(build_bag_of_words, num_words=settings.pad.num_words, solver=solver)
     words = Search(build, settings.baseline.words.C, seeds)
     build = partial(build_bag_of_ngrams, unicode_words=unicode_words, solver=solver, **options)
-    ngrams = Search(build, settings.baseline.ngrams.C, seeds)
+    vectors = _vectors(settings.baseline.ngrams)
+    ngrams = Search(build, settings.baseline.ngrams.C, seeds, vectors)
 
     train, validation = splits.load("train"), splits.load("validation")
     check_labels(train.y, validation.y, ngrams.template()[-1])
@@ -104,6 +114,15 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
     unlabelled = splits.texts("unlabelled") if settings.fetch.unlabelled else ()
     bags_of_ngrams = fit_ngrams(ngrams, counter, counted, is_train, unlabelled, scratch)
     return bags_of_words.result(), bags_of_ngrams
+
+
+def _vectors(settings: Ngrams) -> Callable[..., TransformerMixin] | None:
+    """Return what builds the vectors of documents of a seed, if settings ask for them."""
+    if not settings.vectors:
+        return None
+    from sentiment.bags.document_vectors import DocumentVectors  # numba takes long to import
+
+    return partial(DocumentVectors, settings.vectors, settings.vector_passes)
 
 
 def fit_words(
@@ -147,64 +166,74 @@ def fit_ngrams(
         counter: Fitted on the training and the validation reviews.
         counted: What it returned, and the labels.
         is_train: Which of the reviews are for training, of shape (reviews,).
-        unlabelled: Texts to predict.
+        unlabelled: Texts to predict, and to learn vectors of documents from.
         scratch: The folder for temporary files; None for the system's.
 
     Raises:
         UserError: if no n-gram is frequent in the training reviews.
     """
-    chosen = _choose_ngrams(search, counter, counted, is_train, unlabelled, scratch)
-    weights, X = _fit_weights(search, counted, scratch)
-    bags = []
-    for bag in chosen:
-        classifier = clone(bag.model).fit(X, counted.y)
-        steps = [("counts", counter), *weights, ("classifier", classifier)]
-        bags.append(bag._replace(model=Pipeline(steps)))
-    return bags
-
-
-def _choose_ngrams(
-    search: Search,
-    counter: NgramCounts,
-    counted: Dataset,
-    is_train: np.ndarray,
-    unlabelled: Iterable[str],
-    scratch: Scratch,
-) -> list[Bag]:
-    """Return the best bags that are fitted on the training reviews: their classifiers alone."""
     train, validation = np.flatnonzero(is_train), np.flatnonzero(~is_train)
-    y, y_validation = counted.y[train], counted.y[validation]
     frequent = counter.frequent(counted.x, train)
-
-    def select(parts: Iterable[csr_matrix]) -> Iterator[csr_matrix]:
-        return (part[:, frequent] for part in parts)
-
-    counts = select(mapped.parts(counted.x, train))
-    X = mapped.stack(counts, len(frequent), np.float64, scratch)
-    weights, X = _fit_weights(search, Dataset(X, y), scratch)
-    counts = select(mapped.parts(counted.x, validation))
-    X_validation = _weigh(weights, counts, len(frequent), scratch)
-    counts = select(map(counter.transform, _batches(unlabelled)))
-    X_unlabelled = _weigh(weights, counts, len(frequent), scratch)
+    counts, *unseen = (
+        mapped.stack((part[:, frequent] for part in parts), len(frequent), np.float64, scratch)
+        for parts in (
+            mapped.parts(counted.x, train),
+            mapped.parts(counted.x, validation),
+            map(counter.transform, _batches(unlabelled)),
+        )
+    )
+    of_train = Dataset(counts, counted.y[train])
+    weights, weights_of_all = _fit_weights(search, of_train), _fit_weights(search, counted)
     bags = []
     for seed in search.seeds:
+        vectors = _learn_vectors(search, seed, of_train, unseen[-1], scratch)
+        steps = with_vectors(weights, vectors)
+        X, *X_unseen = (_features(steps, part, vectors, scratch) for part in (counts, *unseen))
         best, scores = choose_regularisation(
-            search.classifiers(seed), Dataset(X, y), Dataset(X_validation, y_validation)
+            search.classifiers(seed),
+            Dataset(X, of_train.y),
+            Dataset(X_unseen[0], counted.y[validation]),
         )
-        predicted = (_predict(best, unseen) for unseen in (X_validation, X_unlabelled))
-        bags.append(Bag(best, scores, *predicted))
+        predicted = (_predict(best, X) for X in X_unseen)
+        if vectors:
+            vectors.columns_ = frequent[vectors.columns_]  # from here on counts are of all n-grams
+        steps = with_vectors(weights_of_all, vectors)
+        again = clone(best).fit(_features(steps, counted.x, vectors, scratch), counted.y)
+        model = Pipeline([("counts", counter), *steps, ("classifier", again)])
+        bags.append(Bag(model, scores, *predicted))
     return bags
 
 
-def _fit_weights(search: Search, counted: Dataset, scratch: Scratch) -> tuple[Weights, csr_matrix]:
-    """Fit the weights of n-grams; return them, and the weighted counts."""
+def _learn_vectors(
+    search: Search, seed: int, train: Dataset, unlabelled: csr_matrix, scratch: Scratch
+) -> TransformerMixin | None:
+    """Return vectors of documents, learned from training and unlabelled reviews, or None."""
+    if search.vectors is None:
+        return None
+    read = chain(mapped.parts(train.x), mapped.parts(unlabelled))
+    counts = mapped.stack(read, unlabelled.shape[1], np.float64, scratch)
+    labels = np.append(train.y, np.full(unlabelled.shape[0], UNLABELLED))
+    return search.vectors(seed).fit(counts, labels)
+
+
+def _features(
+    steps: Steps, counts: csr_matrix, vectors: TransformerMixin | None, scratch: Scratch
+) -> csr_matrix:
+    columns = counts.shape[1]
+    if vectors:
+        columns += vectors.dimensions
+    return _weigh(steps, mapped.parts(counts), columns, scratch)
+
+
+def _fit_weights(search: Search, counted: Dataset) -> Steps:
+    """Return the steps that weight n-grams, fitted."""
     weights = search.template().steps[1:-1]
     for _, step in weights:
         if isinstance(step, TfidfTransformer):
             _fit_tfidf(step, counted.x)
         else:
             step.fit(*counted)
-    return weights, _weigh(weights, mapped.parts(counted.x), counted.x.shape[1], scratch)
+    return weights
 
 
 def _fit_tfidf(tfidf: TfidfTransformer, counts: csr_matrix) -> None:
@@ -214,7 +243,7 @@ def _fit_tfidf(tfidf: TfidfTransformer, counts: csr_matrix) -> None:
 
 
 def _weigh(
-    weights: Weights, counts: Iterable[csr_matrix], columns: int, scratch: Scratch
+    weights: Steps, counts: Iterable[csr_matrix], columns: int, scratch: Scratch
 ) -> csr_matrix:
     def transform(part: csr_matrix) -> csr_matrix:
         return reduce(lambda part, step: step[1].transform(part), weights, part)

@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import skops.io
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment import files
 from sentiment.bags.vectorizers import NaiveBayesWeights, NgramCounts, TokenCounts
 
+Steps = list[tuple[str, TransformerMixin]]  # those of a bag between its counts and its classifier
+
 FOLDS = 5  # of the cross-validation that calibrates the probabilities of an SVM
 TRUSTED = [
+    "sentiment.bags.document_vectors.DocumentVectors",
     "sentiment.bags.vectorizers.TokenCounts",
     "sentiment.bags.vectorizers.NgramCounts",
     "sentiment.bags.vectorizers.NaiveBayesWeights",
@@ -79,6 +82,19 @@ def build_bag_of_ngrams(
     return Pipeline([(name, step) for name, step in steps.items() if step])
 
 
+def with_vectors(weights: Steps, vectors: TransformerMixin | None) -> Steps:
+    """Return the steps of a bag of n-grams between its counts and its classifier.
+
+    Args:
+        weights: Those that weight the n-grams.
+        vectors: `DocumentVectors`, which the classifier reads beside the n-grams, or None.
+    """
+    if vectors is None:
+        return weights
+    ngrams = Pipeline(weights) if weights else "passthrough"
+    return [("features", FeatureUnion([("ngrams", ngrams), ("vectors", vectors)]))]
+
+
 def _classifier(name: str, C: float, seed: int, solver: str) -> BaseEstimator:
     if solver == "sag":
         # It reads the rows where they are, on disk if mapped; liblinear makes a larger copy.
@@ -101,13 +117,15 @@ def top_ngrams(model: Pipeline, k: int) -> pd.DataFrame:
     Returns:
         Columns `ngram`, `weight` and `reviews` (the number of training reviews with it), 2 k rows.
     """
-    steps = model.named_steps
-    weights = _coefficients(model[-1])
+    steps = dict(model.steps)
+    if "features" in steps:
+        steps |= getattr(steps["features"].named_transformers["ngrams"], "named_steps", {})
+    counts = steps["counts"]
+    weights = _coefficients(model[-1])[: len(counts.document_frequency_)]  # without the vectors'
     if "naive_bayes" in steps:
         weights = weights * steps["naive_bayes"].weights_
     if "tfidf" in steps:
         weights = weights * steps["tfidf"].idf_
-    counts = steps["counts"]
     share = counts.document_frequency_ / counts.texts_
     order = np.argsort(weights * np.sqrt(share * (1 - share)), kind="stable")
     top = np.concatenate([order[:k], order[k:][-k:]])

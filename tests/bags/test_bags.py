@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sentiment.bags import mapped
+from sentiment.bags.document_vectors import DocumentVectors
 from sentiment.bags.fitting import Bag, Search, check_labels, fit_ngrams, fit_words
 from sentiment.bags.models import (
     build_bag_of_ngrams,
@@ -197,12 +199,17 @@ def test_ngrams_tell_what_words_do_not(changes):
 
 
 def fitted_in_parts(
-    train: Dataset, validation: Dataset, unlabelled=(), candidates=(10.0,), **changes
+    train: Dataset,
+    validation: Dataset,
+    unlabelled=(),
+    candidates=(10.0,),
+    vectors=None,
+    **changes,
 ) -> list[Bag]:
     build = partial(
         build_bag_of_ngrams, **{k: v for k, v in OPTIONS.items() if k != "seed"} | changes
     )
-    search = Search(build, candidates, seeds=[0, 1])
+    search = Search(build, candidates, [0, 1], vectors)
     counter = search.template()[0]
     texts = Dataset(*map(np.concatenate, zip(train, validation, strict=True)))
     counted = Dataset(counter.fit_transform(texts.x), texts.y)
@@ -239,6 +246,42 @@ def test_bags_fitted_in_parts_are_those_of_scikit_learn(changes, monkeypatch):
             predict_with_bag(bag.model, unlabelled), predict_with_bag(after, unlabelled)
         )
         assert list(bag.model[0].get_feature_names_out()) == list(after[0].get_feature_names_out())
+
+
+def fitted_with_vectors(validation: Dataset, **changes) -> list[Bag]:
+    train, unlabelled = reviews(), reviews(20, seed=2).x
+    vectors = partial(DocumentVectors, 4, 5)
+    return fitted_in_parts(train, validation, unlabelled, vectors=vectors, **changes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"naive_bayes": False, "tfidf": False}], ids=str)
+def test_a_bag_with_vectors_computes_them_as_it_was_fitted(changes, monkeypatch, tmp_path):
+    monkeypatch.setattr(mapped, "BATCH", 7)
+    validation = reviews(40, seed=1)
+    bags = fitted_with_vectors(validation, **changes)
+    assert not np.array_equal(bags[0].unlabelled, bags[1].unlabelled)  # vectors of another seed
+    for bag in bags:
+        texts = Dataset(*map(np.concatenate, zip(reviews(), validation, strict=True)))
+        again = clone(bag.model[-1]).fit(bag.model[:-1].transform(texts.x), texts.y)
+        np.testing.assert_array_equal(again.coef_, bag.model[-1].coef_)
+        assert len(bag.validation) == 40
+        assert len(bag.unlabelled) == 20
+        assert "was bad" in set(top_ngrams(bag.model, 4).ngram)
+        save_bag(bag.model, tmp_path / "bag.skops")
+        np.testing.assert_array_equal(
+            predict_with_bag(load_bag(tmp_path / "bag.skops"), texts.x),
+            predict_with_bag(bag.model, texts.x),
+        )
+
+
+def test_vectors_do_not_depend_on_validation_reviews():
+    learned = []
+    for seed in (1, 3):
+        counter, features, _ = fitted_with_vectors(reviews(40, seed), min_df=2)[0].model
+        vectors = features.named_transformers["vectors"]
+        learned.append((counter.get_feature_names_out()[vectors.columns_], vectors.vectors_))
+    for first, second in zip(*learned, strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_c_has_the_lowest_log_loss_on_validation_reviews():

@@ -64,6 +64,7 @@ def test_a_recipe_chooses_on_films_kept_apart():
     [
         ({}, "labelled"),
         ({"fetch.unlabelled": True}, "labelled"),  # fetched, and not read
+        ({"fetch.unlabelled": True, "baseline.ngrams.vectors": 4}, "all"),
         ({"fetch.unlabelled": True, "train.distill": True}, "all"),
         ({"fetch.unlabelled": True, "train.embedding_init.source": "all"}, "all"),
     ],
@@ -136,7 +137,12 @@ def test_the_recipe_trained_well_has_the_course_s_parameters(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"train.distill": True}, {"train.embedding_init.source": "all"}]
+    "overrides",
+    [
+        {"baseline.ngrams.vectors": 4},
+        {"train.distill": True},
+        {"train.embedding_init.source": "all"},
+    ],
 )
 def test_what_needs_unlabelled_reviews_says_so(tmp_path, overrides):
     path = tmp_path / "params.yaml"
