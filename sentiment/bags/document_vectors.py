@@ -15,8 +15,9 @@ An n-gram with a large log-count ratio r tells more about the label. So each is 
 probability min(1, exp(|r| / 2) / THINNING): Bingyu and Arefyev, "The Document Vectors Using Cosine
 Similarity Revisited", Insights 2022, sample by such weights.
 
-A new document gets the sum of its n-grams' vectors, each of unit length times that probability.
-Gradient ascent from there, as the authors have it, was no better.
+The authors learn the vectors of all documents, test texts too, in one training. Here only those of
+n-grams are kept, and any document gets the sum of its n-grams' vectors, each of unit length times
+the probability that it is read. Gradient ascent on a new document's vector was no better.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -39,11 +40,11 @@ from sentiment.bags.vectorizers import NaiveBayesWeights
 # don't depend on the number of cores.
 PARTS = 2
 MIN_DF = 10  # documents that an n-gram with a vector is in: rarer ones gained nothing
-SHARPNESS = np.float32(6)
-NEGATIVES = 5  # other n-grams to each of the document's
-SMOOTHING = 0.75
-THINNING = 3.0
-RATE = 0.25  # of the first step; it falls linearly to 0
+SHARPNESS = np.float32(6)  # the authors'
+NEGATIVES = 5  # other n-grams to each of the document's: the authors'
+SMOOTHING = 0.75  # as word2vec has it
+THINNING = 3.0  # two in five are read
+RATE = 0.25  # of the first step; it falls linearly to 0: better than 0.05 and 0.01
 POOL = 1024  # negatives to choose from at a time, few enough that a cache holds their vectors
 SHARING = 50  # documents that have one pool
 
