@@ -180,7 +180,7 @@ class DocumentVectors(TransformerMixin, BaseEstimator):
                 kept,
                 random.choice(columns, (-(-rows // SHARING), POOL), p=noise),
                 rates,
-                random.integers(2**32),
+                int(random.integers(2**32)),
             )
             progress.update()
         return vectors
