@@ -35,10 +35,13 @@ def main() -> None:
         json.loads(dvc.api.read(path, rev=name)) for path in (paths.METRICS, paths.COMPARISON)
     )
     measured = models(scores, details)
+    kind = "recurrent" if settings.train.reads_unlabelled or settings.tier == "labelled" else "bag"
     result = {
         "tier": settings.tier,
+        "kind": kind,
         "validated_on": settings.pad.validation,
-        "models": measured,
+        **measured[kind],
+        "beside": {other: found for other, found in measured.items() if other != kind},
         "seconds": seconds,
         "machine": machine(),
         "commit": commit,
