@@ -351,6 +351,8 @@ def forward(
     Raises:
         IndexError: for a token outside the vocabulary.
     """
+    tokens = tokens.view()
+    tokens.flags.writeable = False  # as those on disk are: numba would compile for both kinds
     matrices, units = _pack(embeddings, weights), len(weights.recurrent)
     token_rank, memory = _lay_out(tokens, matrices)
     table = empty((len(memory.X), matrices.U.shape[1]), embeddings.dtype)
