@@ -14,18 +14,19 @@ from sentiment.bags import fitting
 from sentiment.bags.models import save_bag, top_ngrams
 from sentiment.data.splits import save_validation
 from sentiment.paths import of_seed
-from sentiment.tracking import results
+from sentiment.tracking.tracker import tracked
 
 TOP = 25  # n-grams for each label
 
 
 def main() -> None:
     settings = params.read()
-    with results.tracked("baseline", settings.fetch.source):
+    with tracked("baseline", settings.fetch.source) as tracker:
         scratch = Path(paths.BAG_OF_WORDS).parent
         scratch.mkdir(parents=True, exist_ok=True)
         words, ngrams = fitting.fit(settings, scratch)
 
+        tracker.require_store()
         for number, (of_words, of_ngrams) in enumerate(zip(words, ngrams, strict=True)):
             save_bag(of_words.model, of_seed(paths.BAG_OF_WORDS, number))
             save_bag(of_ngrams.model, of_seed(paths.BAG_OF_NGRAMS, number))

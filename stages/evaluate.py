@@ -12,12 +12,12 @@ from tqdm import tqdm
 from sentiment import console, files, params, paths
 from sentiment.evaluation import comparison, metrics, predictions
 from sentiment.models import MODELS, SAVED
-from sentiment.tracking import results
+from sentiment.tracking.tracker import tracked
 
 
 def main() -> None:
     settings = params.read()
-    with results.tracked("evaluate", settings.fetch.source):
+    with tracked("evaluate", settings.fetch.source) as tracker:
         seeds = tqdm(settings.train_seeds, unit=" seeds", disable=settings.num_seeds == 1)
         predicted = {seed: predictions.predict(number) for number, seed in enumerate(seeds)}
         tables = {seed: table for seed, (table, _) in predicted.items()}
@@ -32,6 +32,7 @@ def main() -> None:
         counts = json.loads(Path(paths.COUNTS).read_bytes())
         facts = {"reviews": settings.fetch.source, "tier": settings.tier, "counts": counts}
 
+        tracker.require_store()
         with files.atomic(paths.PREDICTIONS) as path:
             table.to_parquet(path, index=False)
         test = table[table["split"] == "test"]

@@ -1,6 +1,7 @@
 """Draw the figures: `python -m stages.plot`."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -8,12 +9,12 @@ import pandas as pd
 from sentiment import console, files, params, paths
 from sentiment.data import splits
 from sentiment.report import figures
-from sentiment.tracking import results
+from sentiment.tracking.tracker import tracked
 
 
 def main() -> None:
     settings = params.read()
-    with results.tracked("plot", settings.fetch.source):
+    with tracked("plot", settings.fetch.source) as tracker:
         caption = figures.caption(settings.fetch.source)
         curves = {name: pd.read_csv(path) for name, path in paths.CURVES.items()}
         details = json.loads(Path(paths.COMPARISON).read_bytes())
@@ -26,9 +27,10 @@ def main() -> None:
             "confusion": figures.confusion(details["models"], caption),
             "lengths": figures.lengths(facts, settings.pad.maxlen, caption),
         }
-        for name, figure in drawn.items():
-            with files.atomic(paths.FIGURES[name]) as path:
-                figures.save(figure, path)
+        with ExitStack() as stack:
+            for name, figure in drawn.items():
+                figures.save(figure, stack.enter_context(files.atomic(paths.FIGURES[name])))
+            tracker.require_store()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sentiment.models import BAGS, NETWORK, SAVED
 from sentiment.report import page, reader, wording
 from sentiment.rnn.inference import read_network
 from sentiment.text import Encoder
-from sentiment.tracking import results
+from sentiment.tracking.tracker import tracked
 
 MADE_FROM = (paths.REVIEWS, *(model.path for model in SAVED.values()))
 SHOWN = ("history", "roc", "calibration")
@@ -23,7 +23,7 @@ NGRAMS, REVIEWS = 15, 3  # shown for each label, and for each model
 
 def main() -> None:
     settings = params.read()
-    with results.tracked("report", settings.fetch.source):
+    with tracked("report", settings.fetch.source) as tracker:
         test = pd.read_parquet(paths.PREDICTIONS, filters=[("split", "==", "test")])
         test = test.reset_index(drop=True)
         mistakes = {key: examples.mistakes(test, key, REVIEWS) for key in SAVED}
@@ -50,6 +50,7 @@ def main() -> None:
             versions=page.versions(),
             made_from={path: made.deps[path] for path in MADE_FROM},
         )
+        tracker.require_store()
         with files.atomic(paths.REPORT) as path:
             path.write_text(html)
         print(*wording.comparison_sentences(details), sep="\n")

@@ -14,17 +14,18 @@ from sentiment.paths import of_seed
 from sentiment.rnn import training
 from sentiment.rnn.checkpoint import Checkpoint
 from sentiment.rnn.model import predict_with_network, save_network
-from sentiment.tracking import results
+from sentiment.tracking.tracker import tracked
 
 
 def main() -> None:
     settings = params.read()
-    with results.tracked("train", settings.fetch.source) as run:
+    with tracked("train", settings.fetch.source) as tracker:
+        tracker.require_store()
         inputs = lineage.of_stage("train").inputs
         networks, histories = [], {}
         for number, seed in enumerate(settings.train_seeds):
             checkpoint = Checkpoint(paths.CHECKPOINT.format(number), inputs)
-            on_epoch_end = run.log_epoch if run and number == 0 else None
+            on_epoch_end = tracker.log_epoch if number == 0 else None
             last, best = training.train(settings, seed, checkpoint, on_epoch_end)
             validation = predict_with_network(best, splits.load("validation").x)
             if settings.train.refit:

@@ -1,5 +1,6 @@
 """MLflow: it watches, and no result depends on it.
 
+tracker    the process beside a stage that logs its results
 results    what of each stage is logged, and when
 views      what a person reads of a run: its name, its description, its tables
 runs       runs, found by the contents of the files that they are about

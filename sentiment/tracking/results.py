@@ -1,8 +1,8 @@
 """What of each stage is logged to MLflow. Tracking only watches: no result depends on it."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -13,7 +13,8 @@ from mlflow.entities import LoggedModelInput, Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from mlflow.utils.time import get_current_time_millis
 
-from sentiment import lineage, paths
+from sentiment import console, lineage, paths
+from sentiment.errors import UserError
 from sentiment.lineage import Lineage
 from sentiment.models import SAVED
 from sentiment.tracking import registry, repository, runs, store, views
@@ -21,24 +22,28 @@ from sentiment.tracking import registry, repository, runs, store, views
 LineageOf = Callable[[str], Lineage]
 
 
-@contextmanager
-def tracked(stage: str, source: str) -> Iterator[runs.EpochLogger | None]:
-    """Log a stage's results when the block has written them.
+def main() -> None:
+    """Log the results of the stage that the arguments name, as its `Tracker` asks for it.
 
-    Args:
-        stage: The stage.
-        source: The parameter `fetch.source`; each has an experiment of its own.
-
-    Yields:
-        For `train`, what its epochs are logged with; for the others, None.
-
-    Raises:
-        UserError: if the store cannot be used, before the block has done any work.
+    Standard output begins with a line that says why the store cannot be used, or null. A line of
+    standard input is an epoch and its metrics, or null: all results are written. If it ends before
+    that, the stage has failed, and there is nothing to log.
     """
-    store.connect(source)
-    yield runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
-    with store.tolerate_loss():
-        log(stage, lineage.of_stage)
+    stage, source = sys.argv[1:]
+    try:
+        store.connect(source)
+    except UserError as error:
+        print(json.dumps(str(error)))
+        return
+    print("null", flush=True)
+    epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
+    for request in map(json.loads, sys.stdin):
+        if request is None:
+            with store.tolerate_loss():
+                log(stage, lineage.of_stage)
+            return
+        if epochs:
+            epochs.log_epoch(*request)
 
 
 def log(stage: str, lineage_of: LineageOf) -> None:
@@ -199,3 +204,7 @@ def _rename(run: Run, headline: dict[str, dict]) -> None:
 def _flatten(scores: dict[str, dict]) -> dict[str, float]:
     """Return nested scores under dotted names."""
     return pd.json_normalize(scores).iloc[0].to_dict()
+
+
+if __name__ == "__main__":
+    console.run(main)
