@@ -391,6 +391,14 @@ def backward(
     return gradients.dE, Weights(dW_b[:D], dU, dW_b[D])
 
 
+def compile_kernels() -> None:
+    """Compile all kernels, unless numba's cache has them: LLVM's part of it lets threads run."""
+    weights = Weights(*(np.zeros(shape, np.float32) for shape in ((1, 1), (1, 1), 1)))
+    tokens, embeddings = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
+    last, memory = forward(tokens, embeddings, weights)
+    backward(last, embeddings, weights, memory)
+
+
 def _pack(embeddings: np.ndarray, weights: Weights) -> Matrices:
     W, U, b = weights
     return Matrices(embeddings, *map(_in_whole_rows, (np.vstack([W, b]), W.T, U, U.T)))
