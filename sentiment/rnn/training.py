@@ -8,7 +8,7 @@ from sentiment import params, paths
 from sentiment.data import splits
 from sentiment.data.splits import Dataset
 from sentiment.params import Params, Train
-from sentiment.rnn import embeddings, fused
+from sentiment.rnn import fused
 from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.batches import Batches
 from sentiment.rnn.checkpoint import Checkpoint
@@ -63,6 +63,8 @@ def _prepare(settings: Params, seed: int, labelled: Dataset) -> tuple[keras.Mode
     unlabelled = splits.load_unlabelled()
     vectors = None
     if settings.train.embedding_init.source != "random":
+        from sentiment.rnn import embeddings  # scikit-learn takes a second to import
+
         num_words = settings.pad.num_words
         vectors = embeddings.initial(labelled, unlabelled, num_words, settings.train, seed)
     model = build_network(settings.pad.num_words, settings.pad.maxlen, settings.train, vectors)
