@@ -294,3 +294,17 @@ def test_equal_maxima_share_the_gradient():
     layers = [[Weights(one, 0 * one, np.zeros(1))]]
     dE = run(shape, tokens, embeddings, layers, upstream)[1]
     np.testing.assert_allclose(dE[1], 1 - np.tanh(0.5) ** 2)
+
+
+def test_training_and_files_on_disk_find_the_kernels_compiled():
+    simple_rnn.compile_kernels()
+    kernels = (simple_rnn._number_tokens, simple_rnn._forward_kernel, simple_rnn._backward_kernel)
+    before = [kernel.signatures for kernel in kernels]
+    rng, shape = np.random.default_rng(0), Shape("simple_rnn", 1, False, "last")
+    embeddings, ((weights,),) = random_weights(rng, shape, 1, 20, 8, 6, np.float32)
+    for writeable in (True, False):
+        tokens = padded_reviews(rng, 9, 7, 20)
+        tokens.flags.writeable = writeable
+        last, memory = simple_rnn.forward(tokens, embeddings, weights)
+        simple_rnn.backward(last, embeddings, weights, memory)
+    assert [kernel.signatures for kernel in kernels] == before
