@@ -19,9 +19,8 @@ from sentiment.tracking.tracker import tracked
 def main() -> None:
     settings = params.read()
     with tracked("train", settings.fetch.source) as tracker:
-        with ThreadPoolExecutor(
-            1
-        ) as pool:  # TensorFlow takes as long to import as these to compile
+        # The kernels compile while TensorFlow is imported, which takes as long.
+        with ThreadPoolExecutor(1) as pool:
             compiled = pool.submit(simple_rnn.compile_kernels)
             from sentiment.rnn import training
             from sentiment.rnn.checkpoint import Checkpoint
