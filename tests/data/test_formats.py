@@ -93,7 +93,7 @@ def zipped(*names: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in names:
-            archive.writestr(name, "content")
+            archive.writestr(zipfile.ZipInfo(name), "content")
     return content.getvalue()
 
 
@@ -103,7 +103,7 @@ def zipped(*names: str) -> bytes:
         (b"", "is empty"),
         (b" \r\n\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
         (zipped("[Content_Types].xml", "xl/workbook.xml"), "is a spreadsheet or document .*as CSV"),
         (zipped("mimetype", "content.xml"), "is a spreadsheet or document .*: save it as CSV"),
         (zipped("mine.csv"), r"is a zip archive of mine\.csv: unpack it, and name the file"),
@@ -112,8 +112,8 @@ def zipped(*names: str) -> bytes:
         (b"%PDF-1.7\n", "is a PDF"),
         (b"{\\rtf1 text}", "is rich text"),
         (b"BZh91AY&SY", "is packed by bzip2: unpack it"),
-        (gzip.compress(b"\0" * 257 + b"ustar"), "is a tar archive: unpack it"),
-        (gzip.compress(b"PAR1"), "is a packed Parquet file: unpack it"),
+        (gzip.compress(b"\0" * 257 + b"ustar", mtime=0), "is a tar archive: unpack it"),
+        (gzip.compress(b"PAR1", mtime=0), "is a packed Parquet file: unpack it"),
         (b"\0\5\x16\7\0\2\0\0Mac OS X", "is what a Mac leaves beside a file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS, .*lfs pull"),
         (b"SQLite format 3\0", "is an SQLite database"),
