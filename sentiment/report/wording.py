@@ -85,9 +85,9 @@ def answer(comparison: dict[str, dict[str, dict]], tier: str) -> tuple[str, str]
     if not better:
         verdict, why = "Too close to call.", "the models differ by no more than chance would give."
     elif not any(better):
-        verdict, why = "No.", "counting words gives more right answers than reading them in order."
+        verdict, why = "No.", "counting words beats reading them in order."
     elif all(better) and len(better) == len(pairs):
-        verdict, why = "Yes.", "reading words in order gives more right answers than counting them."
+        verdict, why = "Yes.", "reading words in order beats counting them."
     else:
         verdict, why = "That depends.", "reading in order beats some ways of counting, not all."
     return verdict, f"{TIERS[tier]}, {why}"

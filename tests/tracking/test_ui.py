@@ -82,7 +82,7 @@ def test_the_runs_are_seen_in_a_browser(project, browser):
         page.get_by_text("In names of runs: accuracy on the test reviews").wait_for()
         page.get_by_role("link", name=comparison).click()  # all of its name is in the table
 
-        page.get_by_text("Reading in order beats some ways of counting words").wait_for()
+        page.get_by_text("reading in order beats some ways of counting").wait_for()
         page.get_by_text("Show more").click()
         row = page.get_by_role("row").filter(has_text="recurrent, best epoch")
         assert row.inner_text().split()[3] == f"{scores['rnn_best_epoch']['test']['accuracy']:.2%}"
