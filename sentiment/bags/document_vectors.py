@@ -143,33 +143,39 @@ class DocumentVectors(TransformerMixin, BaseEstimator):
             X: Their counts, of shape (documents, n-grams).
             y: 1, 0, or -1 for no label, of shape (documents,).
         """
-        self.columns_ = np.flatnonzero(mapped.column_counts(X) >= MIN_DF)
+        document_frequency = mapped.column_counts(X)
+        self.columns_ = np.flatnonzero(document_frequency >= MIN_DF)
         frequent = (part[:, self.columns_] for part in mapped.parts(X))
         counts = mapped.stack(frequent, len(self.columns_), np.float32)
         labelled = np.flatnonzero(y >= 0)
         ratios = NaiveBayesWeights().fit(counts[labelled], y[labelled]).weights_
         kept = np.minimum(1, np.exp(np.abs(ratios) / 2) / THINNING)
+        noise = (document_frequency[self.columns_] * kept) ** SMOOTHING
+        noise /= noise.sum()
         with (
             tqdm(total=PARTS * self.passes, desc="document vectors", unit=" passes") as progress,
             ThreadPoolExecutor(PARTS) as threads,
         ):
-            learn_part = partial(self._learn_part, counts, kept, progress)
+            learn_part = partial(self._learn_part, counts, kept, noise, progress)
             parts = threads.map(learn_part, np.random.SeedSequence(self.seed).spawn(PARTS))
             vectors = np.hstack([normalize(part) for part in parts])
         self.vectors_ = (kept[:, None] * vectors).astype(np.float16)
         return self
 
     def _learn_part(
-        self, counts: csr_matrix, kept: np.ndarray, progress: tqdm, seed: np.random.SeedSequence
+        self,
+        counts: csr_matrix,
+        kept: np.ndarray,
+        noise: np.ndarray,
+        progress: tqdm,
+        seed: np.random.SeedSequence,
     ) -> np.ndarray:
-        """Return a part's vectors of n-grams."""
+        """Return a part's vectors of n-grams, of which `noise` has the shares of negatives."""
         random, (rows, columns) = np.random.default_rng(seed), counts.shape
         documents, vectors = (
             normalize(random.standard_normal((number, self.dimensions // PARTS), np.float32))
             for number in (rows, columns)
         )
-        noise = (mapped.column_counts(counts) * kept) ** SMOOTHING
-        noise /= noise.sum()
         for rates in pairwise(np.linspace(RATE, 0, self.passes + 1)):
             _learn_pass(
                 random.permutation(rows),

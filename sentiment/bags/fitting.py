@@ -5,7 +5,7 @@ What is as large as the reviews is in temporary files, memory-mapped, and is wor
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -184,11 +184,20 @@ def fit_ngrams(
     )
     of_train = Dataset(counts, counted.y[train])
     weights, weights_of_all = _fit_weights(search, of_train), _fit_weights(search, counted)
+
+    @lru_cache(maxsize=1)  # without vectors all seeds have the same
+    def features(vectors: TransformerMixin | None) -> list[csr_matrix]:
+        steps = with_vectors(weights, vectors)
+        return [_features(steps, part, vectors, scratch) for part in (counts, *unseen)]
+
+    @lru_cache(maxsize=1)
+    def features_of_all(vectors: TransformerMixin | None) -> csr_matrix:
+        return _features(with_vectors(weights_of_all, vectors), counted.x, vectors, scratch)
+
     bags = []
     for seed in search.seeds:
         vectors = _learn_vectors(search, seed, of_train, unseen[-1], scratch)
-        steps = with_vectors(weights, vectors)
-        X, *X_unseen = (_features(steps, part, vectors, scratch) for part in (counts, *unseen))
+        X, *X_unseen = features(vectors)
         best, scores = choose_regularisation(
             search.classifiers(seed),
             Dataset(X, of_train.y),
@@ -197,10 +206,9 @@ def fit_ngrams(
         predicted = (_predict(best, X) for X in X_unseen)
         if vectors:
             vectors.columns_ = frequent[vectors.columns_]  # from here on counts are of all n-grams
-        steps = with_vectors(weights_of_all, vectors)
-        again = clone(best).fit(_features(steps, counted.x, vectors, scratch), counted.y)
-        model = Pipeline([("counts", counter), *steps, ("classifier", again)])
-        bags.append(Bag(model, scores, *predicted))
+        again = clone(best).fit(features_of_all(vectors), counted.y)
+        steps = [("counts", counter), *with_vectors(weights_of_all, vectors), ("classifier", again)]
+        bags.append(Bag(Pipeline(steps), scores, *predicted))
     return bags
 
 
