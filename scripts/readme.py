@@ -5,7 +5,6 @@ import re
 import shutil
 from pathlib import Path
 
-from scripts.recipe import in_percent
 from sentiment import console, paths
 from sentiment.errors import UserError
 from sentiment.models import MODELS, NETWORK
@@ -78,15 +77,10 @@ def recipes(results: dict) -> str:
     for tier, title in TIERS.items():
         of_tier = {name: found for name, found in results.items() if found["tier"] == tier}
         lines += [f"**{title}**", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        for name in sorted(of_tier, key=lambda name: validation(of_tier[name])):
+        for name in sorted(of_tier, key=lambda name: of_tier[name]["validation"]["mean"]):
             lines.append(f"| [{name}](recipes/{name}.yaml) | {recipe_row(of_tier[name])} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def validation(result: dict) -> float:
-    """Return the validation accuracy of what a recipe is about."""
-    return result["validation"]["mean"]
 
 
 def recipe_row(result: dict) -> str:
@@ -97,18 +91,31 @@ def recipe_row(result: dict) -> str:
         for kind in ("bag", "recurrent", "blend")
     ]
     pair = models["blend"]["against_bag"]
-    seeds = models["blend"]["test"]["seeds"]
     return " | ".join(
         [
             *accuracies,
             f"{100 * pair['difference']:+.2f}",
             result["validated_on"],
-            str(seeds),
+            str(result["test"]["seeds"]),
             f"{result['seconds']:,}",
             result["machine"],
             result["commit"][:7],
         ]
     )
+
+
+def in_percent(accuracy: dict) -> str:
+    """Return an accuracy as text.
+
+    Example:
+        >>> in_percent({"mean": 0.9021, "standard_deviation": 0.0012, "seeds": 3})
+        '90.21 ± 0.12%'
+        >>> in_percent({"mean": 0.9021, "standard_deviation": None, "seeds": 1})
+        '90.21%'
+    """
+    deviation = accuracy["standard_deviation"]
+    around = "" if deviation is None else f" ± {100 * deviation:.2f}"
+    return f"{100 * accuracy['mean']:.2f}{around}%"
 
 
 def table(headline: dict, details: dict) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import dvc.api
 
+from scripts.readme import in_percent
 from sentiment import console, files, params, paths
 from sentiment.environment import machine
 from sentiment.errors import UserError
 from sentiment.git import environment, git
 from sentiment.models import BAGS, NETWORK
-from sentiment.report.wording import comparison_sentence, seeds_sentence
+from sentiment.report.wording import comparison_sentences
 
 RESULTS = Path("recipes/results.json")
 
@@ -35,7 +36,8 @@ def main() -> None:
         json.loads(dvc.api.read(path, rev=name)) for path in (paths.METRICS, paths.COMPARISON)
     )
     measured = models(scores, details)
-    kind = "recurrent" if settings.train.reads_unlabelled or settings.tier == "labelled" else "bag"
+    only_bag = settings.baseline.reads_unlabelled and not settings.train.reads_unlabelled
+    kind = "bag" if only_bag else "recurrent"
     result = {
         "tier": settings.tier,
         "kind": kind,
@@ -50,7 +52,8 @@ def main() -> None:
     for kind, found in measured.items():
         validation, test = (in_percent(found[split]) for split in ("validation", "test"))
         print(f"{name}, {kind}: validation {validation}, test {test}")
-    print(*sentences(details, measured["bag"]["model"]), sep="\n")
+    bag = measured["bag"]["model"]
+    print(*comparison_sentences(details, (NETWORK, "blend"), [bag]), sep="\n")
     print(f"Take it over with `dvc exp apply {name}`.")
 
 
@@ -90,34 +93,6 @@ def accuracy(scores: dict, details: dict, key: str, split: str) -> dict[str, flo
 def difference(compared: dict) -> dict[str, float]:
     """Return a difference in accuracy and its 95% interval."""
     return {name: compared[name] for name in ("difference", "low", "high")}
-
-
-def in_percent(accuracy: dict) -> str:
-    """Return an accuracy as text.
-
-    Example:
-        >>> in_percent({"mean": 0.9021, "standard_deviation": 0.0012, "seeds": 3})
-        '90.21 ± 0.12%'
-        >>> in_percent({"mean": 0.9021, "standard_deviation": None, "seeds": 1})
-        '90.21%'
-    """
-    deviation = accuracy["standard_deviation"]
-    around = "" if deviation is None else f" ± {100 * deviation:.2f}"
-    return f"{100 * accuracy['mean']:.2f}{around}%"
-
-
-def sentences(details: dict, bag: str) -> list[str]:
-    """Return how the network and the blend compare with a bag: for the first seed, and over all."""
-    over_seeds = details.get("seeds", {}).get("comparison", {})
-    return [
-        sentence(key, bag, compared[key][bag])
-        for sentence, compared in (
-            (comparison_sentence, details["comparison"]),
-            (seeds_sentence, over_seeds),
-        )
-        for key in (NETWORK, "blend")
-        if key in compared
-    ]
 
 
 def committed() -> str:

@@ -56,6 +56,7 @@ MODELS = {
 }
 BAGS = ("bag_of_words", "bag_of_ngrams")
 NETWORKS = ("rnn_last_epoch", "rnn_best_epoch")
+COMPARED = (*NETWORKS, "blend")  # with each bag
 SAVED = {key: model for key, model in MODELS.items() if model.path}
 
 # The network wherever one is picked: its epoch is chosen on validation reviews, as the bags' C is.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.evaluation import metrics, paired_tests, slices
-from sentiment.models import BAGS, MODELS, NETWORKS, SAVED, fitted_on
+from sentiment.models import BAGS, COMPARED, MODELS, SAVED, fitted_on
 
 HEADLINE = {"test": ("accuracy", "roc_auc", "log_loss"), "validation": ("accuracy",)}
 
@@ -78,7 +78,4 @@ def _with_each_bag(
     compare: Callable[..., dict], right: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, dict[str, dict]]:
     """Return how the networks and the blend compare with each bag, from whether each is right."""
-    return {
-        key: {bag: compare(right[key], right[bag], seed) for bag in BAGS}
-        for key in (*NETWORKS, "blend")
-    }
+    return {key: {bag: compare(right[key], right[bag], seed) for bag in BAGS} for key in COMPARED}

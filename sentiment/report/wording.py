@@ -1,13 +1,15 @@
 """Sentences about results, written from numbers. No file of numbers holds a sentence."""
 
+from collections.abc import Iterable
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from sentiment.evaluation.paired_tests import is_significant
-from sentiment.models import BAGS, MODELS, NETWORKS
+from sentiment.models import BAGS, COMPARED, MODELS, NETWORKS
 
-if TYPE_CHECKING:  # reader imports TensorFlow, which takes seconds
+if TYPE_CHECKING:  # reader imports numba and scikit-learn, which take a second
     from sentiment.report.reader import Effect
 
 MIN_SEEDS = 5  # fewer show too little of the variation for a verdict
@@ -55,21 +57,25 @@ def seeds_sentence(first: str, second: str, compared: dict) -> str:
     )
 
 
-def comparison_sentences(details: dict) -> list[str]:
-    """Return every comparison as a sentence: on the same reviews, then over seeds if there are any.
+def comparison_sentences(
+    details: dict, models: Iterable[str] = COMPARED, bags: Iterable[str] = BAGS
+) -> list[str]:
+    """Return comparisons as sentences: on the same reviews, then over seeds if there are any.
 
     Args:
         details: As `comparison.details` returns them.
+        models: The keys of those that are compared with bags.
+        bags: The keys of these.
     """
     over_seeds = details.get("seeds", {}).get("comparison", {})
     return [
-        sentence(key, bag, pair)
+        sentence(key, bag, compared[key][bag])
         for sentence, compared in (
             (comparison_sentence, details["comparison"]),
             (seeds_sentence, over_seeds),
         )
-        for key, pairs in compared.items()
-        for bag, pair in pairs.items()
+        for key, bag in product(models, bags)
+        if key in compared
     ]
 
 

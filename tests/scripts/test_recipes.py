@@ -12,6 +12,7 @@ from scripts import recipe
 from sentiment import params
 from sentiment.errors import UserError
 from sentiment.models import BAGS, MODELS
+from sentiment.report.wording import comparison_sentences
 
 RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("*.yaml"))
 RESULTS = json.loads((PROJECT / recipe.RESULTS).read_bytes())
@@ -105,7 +106,8 @@ def test_the_strongest_bag_is_that_of_the_best_validation(measured):
         "test": {"mean": 0.8, "standard_deviation": None, "seeds": 1},
         "against_bag": {"difference": 0, "low": -0.1, "high": 0.3},
     }
-    assert len(recipe.sentences(measured[1], "bag_of_words")) == 2
+    about = (("rnn_best_epoch", "blend"), ["bag_of_words"])
+    assert len(comparison_sentences(measured[1], *about)) == 2
 
 
 def test_of_several_seeds_mean_deviation_and_their_comparison_are_recorded(measured):
@@ -121,7 +123,8 @@ def test_of_several_seeds_mean_deviation_and_their_comparison_are_recorded(measu
     expected = {"mean": 0.6, "standard_deviation": 0.02, "seeds": 2}
     assert found["bag"]["test"] == found["blend"]["validation"] == expected
     assert found["blend"]["against_bag"] == {"difference": 0.07, "low": 0, "high": 0.1}
-    printed = recipe.sentences(details | {"seeds": seeds}, "bag_of_words")
+    about = (("rnn_best_epoch", "blend"), ["bag_of_words"])
+    printed = comparison_sentences(details | {"seeds": seeds}, *about)
     assert [sentence.startswith("Over 2 seeds") for sentence in printed] == [False] * 2 + [True] * 2
 
 
