@@ -70,7 +70,9 @@ def recognise(config: dict[str, Any]) -> Architecture:
     embedding = graph.take(["Embedding"], graph.tokens)
     if embedding is None:
         raise UnsupportedError("the network doesn't begin with an Embedding")
-    dropout = graph.take(["SpatialDropout1D"], embedding)
+    dropout = graph.take(["Dropout"], embedding)
+    if dropout and not _is_shared(graph.layers[dropout], graph.layers[embedding]):
+        raise UnsupportedError(f"{dropout} drops other numbers in each review")
     states, recurrent = dropout or embedding, []
     while layer := graph.take([*CELLS, "Bidirectional"], states):
         recurrent.append(layer)
@@ -215,6 +217,12 @@ def _check_options(name: str, layer: _Layer) -> None:
         found = layer.config.get(option, value)
         if found != value:
             raise UnsupportedError(f"{name} has {option} = {found!r}, not {value!r}")
+
+
+def _is_shared(dropout: _Layer, embedding: _Layer) -> bool:
+    """Return whether the same dimensions of word vectors are dropped in all of a batch."""
+    shape = dropout.config["noise_shape"]
+    return shape is not None and [*shape] == [1, 1, embedding.config["output_dim"]]
 
 
 def _number(layer: _Layer) -> str:

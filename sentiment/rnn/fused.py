@@ -82,7 +82,7 @@ class FusedRecurrence(keras.layers.Layer):
         if found.dropout:
             self.dropout = model.get_layer(found.dropout)
         self.recurrent = [model.get_layer(name) for name in names]
-        simple = simple_rnn.computes(shape, len(names)) and self.dropout is None
+        simple = simple_rnn.computes(shape, len(names))
         self.kernels = _SIMPLE_RNN if simple else _any_kernels(shape, len(names))
         units = shape.directions * _directions(self.recurrent[0])[0].units
         pooled = self.embedding.output_dim + 2 * units
@@ -90,15 +90,17 @@ class FusedRecurrence(keras.layers.Layer):
 
     def call(self, tokens: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return what is read out, (reviews, features), of token ids (reviews, steps)."""
-        D, number = self.embedding.output_dim, self.compute_dtype
-        mask = tf.zeros((0, D), number)
+        first, *others = map(_directions, self.recurrent)
+        weights = [_weights(direction.cell) for direction in first]
         if training and self.dropout is not None:
-            ones = tf.ones((tf.shape(tokens)[0], 1, D), number)
-            mask = self.dropout(ones, training=True)[:, 0]
-        cells = [d.cell for layer in self.recurrent for d in _directions(layer)]
-        weights = [self.embedding.embeddings, *(w for cell in cells for w in _weights(cell))]
-        weights = [tf.convert_to_tensor(weight) for weight in weights]
-        features = _run(self.kernels, training, tf.cast(tokens, tf.int32), mask, *weights)
+            # The same dimensions are dropped in all of a batch: just as well from the kernels.
+            ones = tf.ones((1, 1, self.embedding.output_dim), self.compute_dtype)
+            kept = self.dropout(ones, training=True)[0, 0, :, None]
+            weights = [[kept * kernel, *rest] for kernel, *rest in weights]
+        weights += [_weights(direction.cell) for layer in others for direction in layer]
+        flat = [self.embedding.embeddings, *(weight for cell in weights for weight in cell)]
+        flat = [tf.convert_to_tensor(weight) for weight in flat]
+        features = _run(self.kernels, training, tf.cast(tokens, tf.int32), *flat)
         features.set_shape([tokens.shape[0], self.features])
         return features
 
@@ -124,8 +126,8 @@ def _weights(cell: keras.Layer) -> list[keras.Variable | tf.Tensor]:
 class Kernels(NamedTuple):
     """A forward and a backward pass.
 
-    forward: (tokens, mask, *weights) -> features, and what `backward` needs.
-    backward: (dfeatures, mask, *weights, *what `forward` returned) -> the weights' gradients.
+    forward: (tokens, *weights) -> features, and what `backward` needs.
+    backward: (dfeatures, *weights, *what `forward` returned) -> the weights' gradients.
     infer: As `forward`, but returns the features alone: a gradient is hardly ever asked for.
     memory: The types of what `backward` needs; None is that of the weights.
     """
@@ -136,26 +138,24 @@ class Kernels(NamedTuple):
     memory: list[tf.DType | None]
 
 
-def _run(
-    kernels: Kernels, training: bool, tokens: tf.Tensor, mask: tf.Tensor, *weights: tf.Tensor
-) -> tf.Tensor:
+def _run(kernels: Kernels, training: bool, tokens: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
     """Return the forward pass's features, with the backward pass as their gradient."""
     number = weights[0].dtype
 
     @tf.custom_gradient
     def run(*weights: tf.Tensor) -> tuple[tf.Tensor, object]:
-        inputs, kinds = [mask, *weights], [number, *(kind or number for kind in kernels.memory)]
-        forward = partial(tf.numpy_function, kernels.forward, [tokens, *inputs], kinds, False)
+        kinds = [number, *(kind or number for kind in kernels.memory)]
+        forward = partial(tf.numpy_function, kernels.forward, [tokens, *weights], kinds, False)
         if training:
             features, *memory = forward()
         else:
-            features = tf.numpy_function(kernels.infer, [tokens, *inputs], number, stateful=False)
+            features = tf.numpy_function(kernels.infer, [tokens, *weights], number, stateful=False)
 
         def gradient(dfeatures: tf.Tensor) -> list[tf.Tensor]:
             kept = [features, *memory] if training else forward()
             gradients = tf.numpy_function(
                 kernels.backward,
-                [dfeatures, *inputs, *kept],
+                [dfeatures, *weights, *kept],
                 [number] * len(weights),
                 stateful=False,
             )
@@ -170,7 +170,7 @@ def _run(
 
 def _any_kernels(shape: Shape, layers: int) -> Kernels:
     """Return `network.forward` and `network.backward`, with what they need of each layer."""
-    inputs = 2 + 3 * shape.directions * layers
+    inputs = 1 + 3 * shape.directions * layers
     return Kernels(
         forward=partial(_forward, shape),
         backward=partial(_backward, shape, inputs),
@@ -206,18 +206,16 @@ def _backward(
     return [dE, *(array for layer in gradients for weights in layer for array in weights)]
 
 
-def _nested(
-    shape: Shape, inputs: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, np.ndarray, list[list[Weights]]]:
-    """Return mask, embeddings, and the weights by layer and direction."""
-    mask, embeddings, *arrays = inputs
+def _nested(shape: Shape, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, list[list[Weights]]]:
+    """Return embeddings, and the weights by layer and direction."""
+    embeddings, *arrays = inputs
     weights = [Weights(*arrays[at : at + 3]) for at in range(0, len(arrays), 3)]
     step = shape.directions
-    return mask, embeddings, [weights[at : at + step] for at in range(0, len(weights), step)]
+    return embeddings, [weights[at : at + step] for at in range(0, len(weights), step)]
 
 
 def _simple_rnn_forward(
-    tokens: np.ndarray, mask: np.ndarray, embeddings: np.ndarray, *weights: np.ndarray
+    tokens: np.ndarray, embeddings: np.ndarray, *weights: np.ndarray
 ) -> list[np.ndarray]:
     last, memory = simple_rnn.forward(tokens, embeddings, Weights(*weights))
     return [last, *memory]
@@ -228,7 +226,7 @@ def _simple_rnn_infer(tokens: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
 
 
 def _simple_rnn_backward(
-    dlast: np.ndarray, mask: np.ndarray, embeddings: np.ndarray, *arrays: np.ndarray
+    dlast: np.ndarray, embeddings: np.ndarray, *arrays: np.ndarray
 ) -> list[np.ndarray]:
     weights, memory = Weights(*arrays[:3]), simple_rnn.Memory(*arrays[4:])
     dE, gradients = simple_rnn.backward(dlast, embeddings, weights, memory)

@@ -64,8 +64,7 @@ class Network(NamedTuple):
         if simple_rnn.computes(self.shape, len(self.recurrent)):
             ((weights,),) = self.recurrent
             return simple_rnn.forward(tokens, self.embeddings, weights)[0]
-        no_mask = np.empty((0, self.embeddings.shape[1]), self.embeddings.dtype)
-        arrays = (no_mask, self.embeddings, self.recurrent)
+        arrays = (self.embeddings, self.recurrent)
         return network.forward(self.shape, tokens, *arrays, training=False).features
 
 

@@ -42,8 +42,8 @@ def build_network(
         )
     ]
     if shape.embedding_dropout:
-        dropout = keras.layers.SpatialDropout1D(shape.embedding_dropout, name="embedding_dropout")
-        chain.append(dropout)
+        same = (1, 1, settings.embedding_dim)  # dimensions in all of a batch
+        chain.append(keras.layers.Dropout(shape.embedding_dropout, same, name="embedding_dropout"))
     chain += [_recurrent(settings, layer) for layer in range(1, shape.layers + 1)]
     head = [keras.layers.Dropout(shape.dropout, name="dropout")] if shape.dropout else []
     head.append(keras.layers.Dense(1, activation="sigmoid", name="dense"))

@@ -79,7 +79,7 @@ class StateTracer:
         vectors = np.insert(self._network.embeddings[rows.ravel()], 0, 0, axis=0)
         words = np.arange(1, len(vectors), dtype=np.int32).reshape(rows.shape)
         words = np.where((rows == PAD) & shape.masked, np.int32(PAD), words)
-        inputs = (vectors[:0], vectors, layers)
+        inputs = (vectors, layers)
         memory = kernels.forward(shape, words, *inputs, training=True)
         dfeatures = np.tile(output, (len(rows), 1))
         gradients, _ = kernels.backward(shape, dfeatures, *inputs, memory)

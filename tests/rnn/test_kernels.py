@@ -42,16 +42,11 @@ def random_weights(rng, shape, layers, vocabulary, size, units, number=np.float6
     ]
 
 
-def no_mask(embeddings):
-    return np.empty((0, embeddings.shape[1]), embeddings.dtype)
-
-
 def run(shape, tokens, embeddings, layers, upstream=None):
     """The features, and the gradients of sum(upstream * features): of the embeddings, then flat."""
-    mask = no_mask(embeddings)
-    memory = network.forward(shape, tokens, mask, embeddings, layers, training=True)
+    memory = network.forward(shape, tokens, embeddings, layers, training=True)
     upstream = np.ones_like(memory.features) if upstream is None else upstream
-    dE, gradients = network.backward(shape, upstream, mask, embeddings, layers, memory)
+    dE, gradients = network.backward(shape, upstream, embeddings, layers, memory)
     return [memory.features, dE, *(a for layer in gradients for w in layer for a in w)]
 
 
@@ -129,7 +124,7 @@ def test_double_precision_is_the_written_recurrence(
     if pooling == "mean_max":  # the mean of no words is not a number
         tokens[:, -1] = np.maximum(tokens[:, -1], 1)
     features = assert_written_recurrence(run, shape, tokens, (embeddings, layers), rng)
-    inferred = network.forward(shape, tokens, no_mask(embeddings), embeddings, layers, False)
+    inferred = network.forward(shape, tokens, embeddings, layers, False)
     np.testing.assert_array_equal(inferred.features, features)
 
 
@@ -266,11 +261,10 @@ def test_arrays_in_use_are_not_reused():
     embeddings, layers = random_weights(rng, shape, 1, 50, 8, 6)
     first, second = (rng.integers(1, 50, (30, 40), dtype=np.int32) for _ in range(2))
     expected = run(shape, first, embeddings, layers)
-    mask = no_mask(embeddings)
-    memory = network.forward(shape, first, mask, embeddings, layers, training=True)
+    memory = network.forward(shape, first, embeddings, layers, training=True)
     run(shape, second, embeddings, layers)
     upstream = np.ones_like(memory.features)
-    dE, _ = network.backward(shape, upstream, mask, embeddings, layers, memory)
+    dE, _ = network.backward(shape, upstream, embeddings, layers, memory)
     np.testing.assert_array_equal(dE, expected[1])
 
 

@@ -87,7 +87,7 @@ def test_a_network_that_masks_padding_answers_alike_with_more_of_it(reviews, poo
 @pytest.mark.parametrize(
     ("parameter", "value", "layer", "kept"),
     [
-        ("embedding_dropout", 0.5, "SpatialDropout1D", {"rate": 0.5}),
+        ("embedding_dropout", 0.5, "Dropout", {"rate": 0.5, "noise_shape": (1, 1, 4)}),
         ("dropout", 0.4, "Dropout", {"rate": 0.4}),
         ("mask_padding", True, "Embedding", {"mask_zero": True}),
         ("layers", 2, "SimpleRNN", {"return_sequences": True}),

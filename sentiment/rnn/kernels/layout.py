@@ -195,35 +195,19 @@ def pool_gradient_kernel(counts, layout, states, units, features, dfeatures, dst
 
 
 @_compiled
-def drop_out_kernel(counts, layout, embeddings, mask, X):
-    """Fill in X: the word vectors of all rows, times the mask of their review, (B, D)."""
-    for chunk in tasks(counts, 0, -(-len(X) // CHUNK)):
-        for row in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(X))):
-            vector = embeddings[layout.words[layout.ranks[row]]]
-            dropped = mask[layout.reviews[row]]
-            for j in range(X.shape[1]):
-                X[row, j] = vector[j] * dropped[j]
-
-
-@_compiled
-def embedding_gradient_kernel(counts, layout, dX, mask, dmeans, dE):
+def embedding_gradient_kernel(counts, layout, dX, dmeans, dE):
     """Fill in dE, (vocabulary, D).
 
-    dX has the rows of words, or where there is a mask, of all rows; dmeans (B, D) is what each of a
-    review's words adds, or has no rows.
+    dX has the rows of words; dmeans (B, D) is what each of a review's words adds, or has no rows.
     """
     for chunk in tasks(counts, 0, -(-len(dE) // CHUNK)):
         dE[chunk * CHUNK : (chunk + 1) * CHUNK] = 0
     for chunk in tasks(counts, 1, -(-len(layout.words) // CHUNK)):
         for m in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(layout.words))):
             dvector = dE[layout.words[m]]
-            if len(mask) == 0:
+            for j in range(len(dvector)):
+                dvector[j] = dX[m, j]
+            for at in range(layout.first[m], layout.first[m + 1] if len(dmeans) else 0):
+                review = layout.reviews[layout.occurrences[at]]
                 for j in range(len(dvector)):
-                    dvector[j] = dX[m, j]
-            for at in range(layout.first[m], layout.first[m + 1]):
-                row = layout.occurrences[at]
-                review = layout.reviews[row]
-                for j in range(len(dvector) if len(mask) else 0):
-                    dvector[j] += dX[row, j] * mask[review, j]
-                for j in range(len(dvector) if len(dmeans) else 0):
                     dvector[j] += dmeans[review, j]

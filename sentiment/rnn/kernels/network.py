@@ -56,7 +56,6 @@ class Memory(NamedTuple):
 def forward(
     shape: Shape,
     tokens: np.ndarray,
-    mask: np.ndarray,
     embeddings: np.ndarray,
     layers: list[list[Weights]],
     training: bool,
@@ -66,7 +65,6 @@ def forward(
     Args:
         shape: See `Shape`.
         tokens: Word ids, (B, steps), int32.
-        mask: Factors of each review's word vectors, (B, D), or (0, D) for none.
         embeddings: E (vocabulary, D).
         layers: The weights of each layer, in each direction, of one type, float32 or float64.
         training: Whether `backward` will follow.
@@ -74,9 +72,8 @@ def forward(
     Raises:
         IndexError: for a token outside the vocabulary.
     """
-    # Padding in front is the same for all reviews, unless dropout tells its vectors apart.
+    # Padding in front is the same for all reviews.
     share = not shape.masked and shape.pooling == "last" and shape.directions == len(layers) == 1
-    share = share and len(mask) == 0
     batch = layout.lay_out(tokens, len(embeddings), shape.masked, share, shape.directions)
     number, N = embeddings.dtype, len(batch.ranks)
     kept, states = [], np.empty(0)
@@ -84,9 +81,6 @@ def forward(
         cell = pack(shape.cell, weights)
         if depth:
             X = np.concatenate(states[:, :, : len(weights[0].recurrent)], axis=1)
-        elif len(mask):
-            X = empty((N, embeddings.shape[1]), number)
-            run_in_threads(layout.drop_out_kernel, batch, embeddings, mask, X)
         else:
             X = empty((len(batch.words), embeddings.shape[1]), number)
             np.take(embeddings, batch.words, axis=0, out=X, mode="clip")
@@ -115,7 +109,6 @@ def forward(
 def backward(
     shape: Shape,
     dfeatures: np.ndarray,
-    mask: np.ndarray,
     embeddings: np.ndarray,
     layers: list[list[Weights]],
     memory: Memory,
@@ -125,8 +118,7 @@ def backward(
     Args:
         shape: As `forward` had it.
         dfeatures: The gradient of the features, (B, features).
-        mask: As `forward` had it.
-        embeddings: Likewise.
+        embeddings: As `forward` had them.
         layers: Likewise.
         memory: What `forward` returned.
     """
@@ -165,7 +157,7 @@ def backward(
             dlast[:] = 0
             dstates = _split(dX[:, :width], shape.directions)
     dE = empty(embeddings.shape, number)
-    run_in_threads(layout.embedding_gradient_kernel, batch, dX, mask, dmeans, dE)
+    run_in_threads(layout.embedding_gradient_kernel, batch, dX, dmeans, dE)
     return dE, gradients[::-1]
 
 
