@@ -21,7 +21,7 @@ from sentiment.errors import UserError
 from sentiment.labels import THRESHOLD
 from sentiment.models import NETWORK, SAVED
 from sentiment.report import figures, recurrence_figures
-from sentiment.rnn.inference import Network, read_network
+from sentiment.rnn.inference import Network, read_networks
 from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 from sentiment.text import PAD, Encoder
 
@@ -37,9 +37,10 @@ PICTURE, WIDTH = "docs/reader.png", 960  # pixels
 
 def main() -> None:
     settings = params.read()
-    network = read_network(MODEL)
-    if settings.fetch.source != "imdb" or not is_traceable(network):
+    networks = read_networks(MODEL)
+    if settings.fetch.source != "imdb" or not is_traceable(networks):
         raise UserError(f"{PAGE} is about the course's network on the real reviews")
+    network = networks[0]
     tracer = StateTracer(network)
     test = splits.load("test")
     full = np.flatnonzero((test.x != PAD).all(axis=1))  # reviews without padding

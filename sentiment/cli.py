@@ -198,14 +198,14 @@ def trace(text: str) -> tuple[list[str], list[float]]:
     Raises:
         UserError: if the network is missing, or has more than one recurrent layer.
     """
-    from sentiment.rnn.inference import read_network
+    from sentiment.rnn.inference import read_networks
     from sentiment.rnn.state_tracer import StateTracer, is_traceable, locate_words
 
-    network = read_network(result(SAVED[NETWORK].path))
-    if not is_traceable(network):
+    networks = read_networks(result(SAVED[NETWORK].path))
+    if not is_traceable(networks):
         raise UserError("only a network of one recurrent layer can be traced")
     encoder = Encoder.load(result(ENCODER))
-    probabilities = StateTracer(network).trace(encoder.rows([text])).probabilities[0]
+    probabilities = StateTracer(networks[0]).trace(encoder.rows([text])).probabilities[0]
     read = [word for word in locate_words(encoder, text) if word.step is not None]
     return (
         [printable(text[word.start : word.end]) for word in read],

@@ -222,6 +222,7 @@ class Train(Section):
     patience: int | None = Field(ge=1)
     refit: bool
     batch_size: int = Field(ge=1, le=1_000_000)
+    ensemble: int = Field(ge=1, le=100)
     engine: Literal["fused", "keras"]
     deterministic: bool
     network: Network

@@ -43,7 +43,7 @@ def _load_network(path: Path | str) -> Callable[..., np.ndarray]:
     from sentiment.rnn import inference
 
     try:
-        return inference.read_network(path).predict
+        return partial(inference.predict, inference.read_networks(path))
     except inference.UnsupportedError as reason:
         print(f"{path}: read by Keras, which takes longer, since {reason}", file=sys.stderr)
     from sentiment.rnn.model import load_network, predict_with_keras

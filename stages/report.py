@@ -11,7 +11,7 @@ from sentiment.data import splits
 from sentiment.evaluation import examples
 from sentiment.models import BAGS, NETWORK, SAVED
 from sentiment.report import page, reader, wording
-from sentiment.rnn.inference import read_network
+from sentiment.rnn.inference import read_networks
 from sentiment.text import Encoder
 from sentiment.tracking.tracker import tracked
 
@@ -29,7 +29,7 @@ def main() -> None:
         mistakes = {key: examples.mistakes(test, key, REVIEWS) for key in SAVED}
         only_right = {pair: examples.disagreements(test, *pair, REVIEWS) for pair in DISAGREEING}
         encoder = Encoder.load(paths.ENCODER)
-        network = read_network(SAVED[NETWORK].path)
+        networks = read_networks(SAVED[NETWORK].path)
         bag = load_bag(SAVED["bag_of_words"].path)
         top_ngrams = page.split_by_sign(pd.read_csv(paths.TOP_NGRAMS), NGRAMS)
         details = json.loads(Path(paths.COMPARISON).read_bytes())
@@ -44,8 +44,8 @@ def main() -> None:
             top_ngrams=top_ngrams,
             mistakes=page.with_texts(mistakes, splits.texts("test")),
             only_right=page.with_texts(only_right, splits.texts("test")),
-            reader=reader.content(network, bag, encoder, test),
-            neighbours=page.neighbourhoods(network.embeddings, encoder, top_ngrams),
+            reader=reader.content(networks, bag, encoder, test),
+            neighbours=page.neighbourhoods(networks[0].embeddings, encoder, top_ngrams),
             parameters=made.params,
             versions=page.versions(),
             made_from={path: made.deps[path] for path in MADE_FROM},

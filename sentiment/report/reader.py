@@ -86,17 +86,18 @@ class Reader(NamedTuple):
     effect: Effect | None
 
 
-def content(network: Network, bag: Pipeline, encoder: Encoder, test: pd.DataFrame) -> Reader:
+def content(networks: list[Network], bag: Pipeline, encoder: Encoder, test: pd.DataFrame) -> Reader:
     """Return the content of the section for the present models.
 
     Args:
-        network: The network.
+        networks: One, or those of an ensemble, which the page can't run.
         bag: The bag of words.
         encoder: The encoder of both.
         test: The predictions for the test reviews, by their numbers.
     """
-    if missing := unsupported_reason(network, encoder):
+    if missing := unsupported_reason(networks, encoder):
         return Reader(missing, {}, {}, None)
+    network = networks[0]
     reviews = candidates(test, splits.texts("test"), encoder.maxlen)
     rows = encoder.rows(reviews["text"])
     trace = StateTracer(network).trace(rows)
@@ -108,10 +109,10 @@ def content(network: Network, bag: Pipeline, encoder: Encoder, test: pd.DataFram
     return Reader(None, payload(network, bag, encoder), shown, effect)
 
 
-def unsupported_reason(network: Network, encoder: Encoder) -> str | None:
-    """Return why the page cannot run a network exactly, as a sentence; None if it can."""
-    shape = network.shape
-    if not is_traceable(network) or shape.cell != "simple_rnn" or shape.masked:
+def unsupported_reason(networks: list[Network], encoder: Encoder) -> str | None:
+    """Return why the page cannot run networks exactly, as a sentence; None if it can."""
+    shape = networks[0].shape
+    if not is_traceable(networks) or shape.cell != "simple_rnn" or shape.masked:
         return "The page runs networks of one SimpleRNN layer without a mask; this is another one."
     if encoder.tokenizer != "keras":
         return "The page splits texts as Keras does; these reviews are split by Unicode's rules."

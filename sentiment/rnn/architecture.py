@@ -101,6 +101,27 @@ def recognise(config: dict[str, Any]) -> Architecture:
     return Architecture(shape, embedding, dropout, recurrent, head, is_classifier)
 
 
+def members(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the configurations of the networks in an ensemble; of any other model its own.
+
+    Args:
+        config: The model's, as a `.keras` archive has it.
+
+    Raises:
+        UnsupportedError: if a model holds others and is not their mean.
+    """
+    models = {"Functional", "Sequential"}
+    inner = [entry["config"] for entry in config.get("layers", []) if entry["class_name"] in models]
+    if not inner:
+        return [config]
+    graph = _Graph(config)
+    names = [graph.take([""], graph.tokens) for _ in inner]
+    mean = graph.take(["Average"], *names)
+    if mean is None or names != [one["name"] for one in inner] or graph.take_chain(mean):
+        raise UnsupportedError("it is neither one network nor the mean of several")
+    return inner
+
+
 def of_model(model: "keras.Model") -> Architecture:
     """Return the architecture of a model in memory, which has a graph unless it is a subclass.
 

@@ -1,6 +1,6 @@
 """A network as arrays, which the compiled kernels compute: answers without Keras.
 
-A `.keras` archive holds JSON and HDF5. `read_network` executes nothing of it, and does not need
+A `.keras` archive holds JSON and HDF5. `read_networks` executes nothing of it, and does not need
 TensorFlow, whose import takes seconds.
 """
 
@@ -45,11 +45,7 @@ class Network(NamedTuple):
     names: list[str]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Return the probability that each review is positive: float32 of shape (reviews,).
-
-        Args:
-            rows: Token ids, int32 of shape (reviews, steps).
-        """
+        """Return the probability that each review is positive, as the function `predict` does."""
         starts = range(0, len(rows), BATCH)
         answers = [self.answer(self._features(rows[start : start + BATCH])) for start in starts]
         return np.concatenate(answers) if answers else np.empty(0, np.float32)
@@ -68,22 +64,33 @@ class Network(NamedTuple):
         return network.forward(self.shape, tokens, *arrays, training=False).features
 
 
-def read_network(path: Path | str) -> Network:
-    """Return a saved network.
+def predict(networks: list[Network], rows: np.ndarray) -> np.ndarray:
+    """Return the probability that each review is positive: float32 of shape (reviews,).
+
+    Args:
+        networks: One, or an ensemble, whose mean is the answer.
+        rows: Token ids, int32 of shape (reviews, steps).
+    """
+    return np.mean([network.predict(rows) for network in networks], axis=0)
+
+
+def read_networks(path: Path | str) -> list[Network]:
+    """Return the networks of a saved model: one, or those of an ensemble.
 
     Args:
         path: A `.keras` archive.
 
     Raises:
-        UnsupportedError: if the kernels can't compute it.
+        UnsupportedError: if the kernels can't compute them.
     """
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))["config"]
         content = io.BytesIO(archive.read("model.weights.h5"))
+    members = architecture.members(config)
     with h5py.File(content) as file:
-        groups = file["layers"].values()
-        weights = {layer["vars"].attrs.get("name"): [*_arrays(layer)] for layer in groups}
-    return _of(architecture.recognise(config), weights)
+        models = [group for group in (file, *file["layers"].values()) if "layers" in group]
+        weights = {model["vars"].attrs.get("name"): _weights(model) for model in models}
+    return [_of(architecture.recognise(one), weights.get(one["name"], {})) for one in members]
 
 
 def of_model(model: "keras.Model") -> Network:
@@ -94,6 +101,12 @@ def of_model(model: "keras.Model") -> Network:
     """
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     return _of(architecture.of_model(model), weights)
+
+
+def _weights(model: h5py.Group) -> dict[str, list[np.ndarray]]:
+    """Return a network's weights by the names of its layers."""
+    layers = model["layers"].values()
+    return {layer["vars"].attrs.get("name"): _arrays(layer) for layer in layers}
 
 
 def _arrays(layer: h5py.Group) -> list[np.ndarray]:

@@ -23,7 +23,7 @@ CELLS = {
 def build_network(
     num_words: int, maxlen: int, settings: Train, embedding: np.ndarray | None = None
 ) -> keras.Model:
-    """Return the untrained network, plain Keras.
+    """Return the untrained network, or the mean of an ensemble, plain Keras.
 
     Input: int32 token ids of shape (reviews, maxlen), or of fewer steps where padding is masked.
     Output: probabilities of shape (reviews, 1).
@@ -31,9 +31,26 @@ def build_network(
     Args:
         num_words: Size of the vocabulary.
         maxlen: Steps of a review.
-        settings: Sizes, and the section `network`, the shape.
+        settings: Sizes, the number of networks, and the section `network`, the shape.
         embedding: The word vectors before training, (num_words, embedding_dim); None: random.
     """
+    if settings.ensemble == 1:
+        return _network("recurrent", num_words, maxlen, settings, embedding)
+    names = (f"recurrent_{number}" for number in range(1, settings.ensemble + 1))
+    members = [_network(name, num_words, maxlen, settings, embedding) for name in names]
+    tokens = keras.Input(members[0].input_shape[1:], dtype="int32", name="tokens")
+    mean = keras.layers.Average(name="mean")([member(tokens) for member in members])
+    return keras.Model(tokens, mean, name="ensemble")
+
+
+def members(model: keras.Model) -> list[keras.Model]:
+    """Return the networks of an ensemble, and of any other model itself."""
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]
+
+
+def _network(
+    name: str, num_words: int, maxlen: int, settings: Train, embedding: np.ndarray | None
+) -> keras.Model:
     shape = settings.network
     tokens = keras.Input((None if shape.mask_padding else maxlen,), dtype="int32", name="tokens")
     chain = [
@@ -48,9 +65,9 @@ def build_network(
     head = [keras.layers.Dropout(shape.dropout, name="dropout")] if shape.dropout else []
     head.append(keras.layers.Dense(1, activation="sigmoid", name="dense"))
     if shape.pooling == "last":
-        model = keras.Sequential([tokens, *chain, *head], name="recurrent")
+        model = keras.Sequential([tokens, *chain, *head], name=name)
     else:
-        model = keras.Model(tokens, _through(head, _mean_max(chain, tokens)), name="recurrent")
+        model = keras.Model(tokens, _through(head, _mean_max(chain, tokens)), name=name)
     if embedding is not None:
         model.get_layer("embedding").set_weights([embedding])
     return model
@@ -121,7 +138,7 @@ def load_network(path: Path | str) -> keras.Model:
 def predict_with_network(model: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return the probability that each review is positive: float32 of shape (reviews,)."""
     try:
-        return inference.of_model(model).predict(rows)
+        return inference.predict([inference.of_model(one) for one in members(model)], rows)
     except UnsupportedError:
         return predict_with_keras(model, rows)
 

@@ -22,9 +22,10 @@ class StateTrace(NamedTuple):
     probabilities: np.ndarray
 
 
-def is_traceable(network: Network) -> bool:
-    """Return whether a network's answer is read from the last state of one layer, read forwards."""
-    is_single = len(network.recurrent) == network.shape.directions == 1
+def is_traceable(networks: list[Network]) -> bool:
+    """Return whether the answer is read from the last state of one layer, read forwards."""
+    network = networks[0]
+    is_single = len(networks) == len(network.recurrent) == network.shape.directions == 1
     return is_single and network.shape.pooling == "last"
 
 

@@ -12,7 +12,7 @@ from sentiment.rnn import fused
 from sentiment.rnn.backend import keras, tf
 from sentiment.rnn.batches import Batches
 from sentiment.rnn.checkpoint import Checkpoint
-from sentiment.rnn.model import build_network
+from sentiment.rnn.model import build_network, members
 
 STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost a tenth of an epoch
 
@@ -106,16 +106,15 @@ def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model
     Prints why, if the fused engine is asked for and does not apply.
 
     Args:
-        model: As `build_network` returns it.
+        model: As `build_network` returns it. The twin of an ensemble has an output for each
+            network, which learns as if it were alone.
         settings: Engine and optimiser.
         steps: Batches in the whole of the training, which a schedule spans.
     """
-    reason = fused.unsupported_reason(model) if settings.engine == "fused" else "engine is keras"
-    if settings.engine == "fused" and reason:
+    reason: str | None = "engine is keras"
+    if settings.engine == "fused" and (reason := fused.unsupported_reason(members(model)[0])):
         print(f"train.engine: stock Keras, since {reason}")
-    # A twin of its own either way: the network that is saved has no optimiser.
-    stock = keras.Model(model.inputs, model.outputs, name=model.name)
-    twin = stock if reason else fused.fuse(model)
+    twin = _twin(model, _copy if reason else fused.fuse)
     optimizer = {
         "class_name": settings.optimizer,
         "config": {
@@ -125,16 +124,39 @@ def compile_twin(model: keras.Model, settings: Train, steps: int) -> keras.Model
     }
     twin.compile(
         optimizer=keras.optimizers.get(optimizer),
-        loss="binary_crossentropy",
+        loss=cross_entropy,
         metrics=[accuracy],
         steps_per_execution=STEPS_PER_EXECUTION,
     )
     return twin
 
 
+def _twin(model: keras.Model, build: Callable[[keras.Model], keras.Model]) -> keras.Model:
+    """Return a model of the same variables, with an output for each network of an ensemble."""
+    twins = [build(network) for network in members(model)]
+    if len(twins) == 1:
+        return twins[0]
+    (tokens,) = model.inputs
+    answers = keras.ops.concatenate([one(tokens) for one in twins], axis=-1)
+    return keras.Model(tokens, answers, name=model.name)
+
+
+def _copy(network: keras.Model) -> keras.Model:
+    """Return the network itself, but for an optimiser: the one that is saved has none."""
+    return keras.Model(network.inputs, network.outputs[0], name=network.name)
+
+
+def cross_entropy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    """Return each review's binary cross-entropy: the mean of those of the networks, (reviews,)."""
+    labels = keras.ops.reshape(labels, (-1, 1))
+    of_each = keras.ops.broadcast_to(labels, keras.ops.shape(probabilities))
+    return keras.losses.binary_crossentropy(of_each, probabilities)
+
+
 def accuracy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     """Return whether each review is classified correctly; a target probability is rounded."""
-    return keras.metrics.binary_accuracy(keras.ops.round(labels), probabilities)
+    mean = keras.ops.mean(probabilities, axis=-1, keepdims=True)
+    return keras.metrics.binary_accuracy(keras.ops.round(labels), mean)
 
 
 def learning_rate(

@@ -84,7 +84,7 @@ def details() -> dict:
 def read(encode: Encoder) -> reader.Reader:
     """Return the content of the section that reads a text in the page."""
     with mock.patch.object(splits, "texts", lambda _: iter(predictions()["text"])):
-        return reader.content(inference.of_model(network()), bag(), encode, predictions())
+        return reader.content([inference.of_model(network())], bag(), encode, predictions())
 
 
 @cache

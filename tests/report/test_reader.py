@@ -301,7 +301,7 @@ def test_every_example_can_be_clicked(page):
     ids=["course's", "GRU", "masked", "Unicode"],
 )
 def test_a_page_that_could_not_be_exact_says_why_the_section_is_missing(network, tokenizer, reason):
-    found = reader.unsupported_reason(of_model(network), SimpleNamespace(tokenizer=tokenizer))
+    found = reader.unsupported_reason([of_model(network)], SimpleNamespace(tokenizer=tokenizer))
     assert found is None if reason is None else reason in found
     if found:
         page = report.render(**made_up.content() | {"reader": reader.Reader(found, {}, {}, None)})

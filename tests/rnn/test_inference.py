@@ -7,7 +7,7 @@ import pytest
 
 from sentiment import params, prediction
 from sentiment.rnn.backend import keras
-from sentiment.rnn.inference import UnsupportedError, of_model, read_network
+from sentiment.rnn.inference import UnsupportedError, of_model, predict, read_networks
 from sentiment.rnn.model import build_network, save_network
 
 SETTINGS = params.read().train
@@ -54,9 +54,32 @@ def test_a_saved_network_answers_as_in_keras(tmp_path, shape, reviews):
     model = network(**shape)
     save_network(model, tmp_path / "saved.keras")
     expected = model.predict(rows(reviews), verbose=0)[:, 0]
-    for ours in (read_network(tmp_path / "saved.keras"), of_model(model)):
+    for ours in (*read_networks(tmp_path / "saved.keras"), of_model(model)):
         np.testing.assert_allclose(ours.predict(rows(reviews)), expected, atol=1e-6)
     assert ours.predict(rows(0)).shape == (0,)
+
+
+def averaged(*heads: list[keras.layers.Layer], merge=keras.layers.Average) -> keras.Model:
+    """Models that read the same tokens, merged."""
+    tokens = keras.Input((STEPS,), dtype="int32")
+    return keras.Model(tokens, merge()([headed(*head)(tokens) for head in heads]))
+
+
+def test_the_mean_of_networks_answers_as_in_keras(tmp_path):
+    model = averaged(*[[keras.layers.Dense(1, activation="sigmoid")] for _ in range(11)])
+    model.save(tmp_path / "saved.keras")
+    expected = model.predict(rows(600), verbose=0)[:, 0]
+    networks = read_networks(tmp_path / "saved.keras")
+    assert len(networks) == 11
+    np.testing.assert_allclose(predict(networks, rows(600)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("merge", [keras.layers.Maximum, keras.layers.Concatenate])
+def test_another_merge_of_networks_is_refused(tmp_path, merge):
+    sigmoids = [[keras.layers.Dense(1, activation="sigmoid")] for _ in range(2)]
+    averaged(*sigmoids, merge=merge).save(tmp_path / "saved.keras")
+    with pytest.raises(UnsupportedError, match="mean of several"):
+        read_networks(tmp_path / "saved.keras")
 
 
 def test_biases_may_be_missing(tmp_path):
@@ -67,7 +90,7 @@ def test_biases_may_be_missing(tmp_path):
         model = keras.Sequential([tokens, layers.Embedding(VOCABULARY, 3), cell, output])
         expected = model.predict(rows(9), verbose=0)[:, 0]
         model.save(tmp_path / "saved.keras")
-        found = read_network(tmp_path / "saved.keras").predict(rows(9))
+        found = read_networks(tmp_path / "saved.keras")[0].predict(rows(9))
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -90,7 +113,7 @@ def test_other_outputs_are_named(tmp_path, head, reason):
     model = headed(*head)
     model.save(tmp_path / "saved.keras")
     with pytest.raises(UnsupportedError, match=reason):
-        read_network(tmp_path / "saved.keras")
+        read_networks(tmp_path / "saved.keras")
 
 
 def test_another_wiring_of_the_same_layers_is_refused():
@@ -128,7 +151,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         mixed.writestr("config.json", config.read("config.json"))
         mixed.writestr("model.weights.h5", weights.read("model.weights.h5"))
     with pytest.raises(UnsupportedError, match="weights"):
-        read_network(tmp_path / "mixed.keras")
+        read_networks(tmp_path / "mixed.keras")
 
 
 def test_other_networks_are_read_by_keras_and_that_is_said(tmp_path, capsys):

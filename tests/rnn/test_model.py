@@ -12,7 +12,13 @@ from sentiment.rnn import training
 from sentiment.rnn.backend import keras
 from sentiment.rnn.batches import Batches
 from sentiment.rnn.checkpoint import Checkpoint
-from sentiment.rnn.model import build_network, load_network, predict_with_network, save_network
+from sentiment.rnn.model import (
+    build_network,
+    load_network,
+    members,
+    predict_with_network,
+    save_network,
+)
 from sentiment.text import OOV
 
 SETTINGS = params.read("params.yaml").train.model_copy(
@@ -101,6 +107,28 @@ def test_a_parameter_of_the_shape_is_in_the_network(parameter, value, layer, kep
 
     assert layers(network(shaped(**{parameter: value})))
     assert not layers(network())
+
+
+@pytest.mark.parametrize("engine", ["fused", "keras"])
+def test_networks_of_an_ensemble_learn_as_if_alone(reviews, engine):
+    settings = shaped(SETTINGS.model_copy(update={"ensemble": 3, "engine": engine}), **RICH)
+    learned = []
+    for factor in (1, 0):
+        model = network(settings)
+        first, *others = members(model)
+        for other in others:
+            other.set_weights([factor * weight for weight in other.get_weights()])
+        twin = training.compile_twin(model, settings, steps=10)
+        twin.fit(*reviews, batch_size=10, epochs=2, verbose=0)
+        learned.append(first.get_weights())
+        answers = np.array([member(reviews.x)[:, 0] for member in members(model)])
+        mean = answers.mean(axis=0)
+        assert not np.array_equal(answers[0], mean)
+        assert predict_with_network(model, reviews.x) == pytest.approx(mean, abs=1e-6)
+        scores = twin.evaluate(*reviews, verbose=0, return_dict=True)
+        assert scores["accuracy"] == pytest.approx(np.mean((mean > 0.5) == reviews.y))
+    for alone, beside in zip(*learned, strict=True):
+        assert np.array_equal(alone, beside)
 
 
 def test_initial_values_are_those_asked_for():
@@ -220,7 +248,13 @@ def checkpoint(tmp_path_factory, reviews) -> Path:
         pytest.param(SETTINGS.model_copy(update={"engine": "keras"}), marks=pytest.mark.slow),
         shaped(
             SETTINGS.model_copy(
-                update={"schedule": "cosine", "optimizer": "adam", "clipnorm": 1.0, "patience": 2}
+                update={
+                    "schedule": "cosine",
+                    "optimizer": "adam",
+                    "clipnorm": 1.0,
+                    "patience": 2,
+                    "ensemble": 2,
+                }
             ),
             **RICH,
             word_dropout=0.1,

@@ -68,7 +68,7 @@ def test_saliency_is_the_gradient_through_all_later_steps():
 @pytest.mark.parametrize("layer", [keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM])
 def test_the_last_probability_is_the_network_s_answer(layer):
     model = network(layer)
-    assert is_traceable(inference.of_model(model))
+    assert is_traceable([inference.of_model(model)])
     answer = model.predict(rows(), verbose=0)[:, 0]
     np.testing.assert_allclose(
         StateTracer(inference.of_model(model)).trace(rows()).probabilities[:, -1], answer, atol=1e-6
@@ -107,7 +107,7 @@ def test_networks_whose_answer_is_read_from_more_than_one_state_are_not_traceabl
     def both(units, **options):
         return keras.layers.Bidirectional(keras.layers.GRU(units, **options))
 
-    assert not is_traceable(inference.of_model(network(both)))
+    assert not is_traceable([inference.of_model(network(both))])
 
 
 def test_units_are_ordered_by_their_weight():
