@@ -331,6 +331,8 @@ def test_what_the_recurrence_cannot_do_is_named(cell, reason):
         ([keras.layers.Bidirectional(keras.layers.GRU(3), merge_mode="sum")], "merge_mode"),
         ([keras.layers.LSTM(3, return_sequences=True)], "mean and maximum"),
         ([keras.layers.GlobalMaxPooling1D()], "SimpleRNN, GRU or LSTM"),
+        ([keras.layers.Dropout(0.1), keras.layers.GRU(3)], "in each review"),
+        ([keras.layers.Dropout(0.1, (1, 4, 4)), keras.layers.GRU(3)], "in each review"),
     ],
 )
 def test_other_layers_are_named(layers, reason):
