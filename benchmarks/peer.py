@@ -110,7 +110,7 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job
 
     class Passes(keras.utils.PyDataset):
         def __init__(self, number: int):
-            super().__init__(workers=2)  # as `sentiment.rnn.batches` has it, and why
+            super().__init__()
             self.number = number
 
         def __len__(self) -> int:
@@ -119,9 +119,16 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job
         def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
             return batches[batch % len(batches)]
 
+    def dataset(passes: int) -> object:
+        if engine == "keras_jax":  # reads it as it is
+            return Passes(passes)
+        from sentiment.rnn.backend import dataset_of
+
+        return dataset_of(batches * passes, None if network.both else network.steps)
+
     return {
-        "train": lambda passes: model.fit(Passes(passes), shuffle=False, verbose=0),
-        "score": lambda passes: model.predict(Passes(passes), verbose=0),
+        "train": lambda passes: model.fit(dataset(passes), shuffle=False, verbose=0),
+        "score": lambda passes: model.predict(dataset(passes), verbose=0),
     }
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 
 from sentiment.data.splits import Dataset
-from sentiment.rnn.backend import keras
+from sentiment.rnn.backend import dataset_of, tf
 from sentiment.text import INDEX_FROM, OOV
 
 BUCKET_BATCHES = 50  # batches, among which reviews are sorted by length
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Batches in an order that depends on nothing but the seed and the epoch.
 
     Rows are read from disk as they are needed; Keras would hold all of an array in memory.
@@ -27,9 +27,6 @@ class Batches(keras.utils.PyDataset):
     def __init__(
         self, rows: Dataset, batch_size: int, seed: int, cut: bool, word_dropout: float = 0.0
     ):
-        # With one worker tf.data would tune itself, and each epoch wait at its end until the tuner
-        # wakes: it sleeps twice as long each time, for 0.6, 1.3, 2.6, ... seconds in all.
-        super().__init__(workers=2)
         self._rows, self._batch_size, self._seed, self._cut = rows, batch_size, seed, cut
         self._word_dropout, self._epoch = word_dropout, 0
         self._batches = _parts(np.arange(len(rows.y)), batch_size)
@@ -38,6 +35,10 @@ class Batches(keras.utils.PyDataset):
             # Keras takes the shapes of the first two batches for those of all: let these be the
             # shortest and the longest.
             self._batches.insert(1, self._batches.pop())
+
+    def dataset(self) -> tf.data.Dataset:
+        """Return what Keras reads the batches from, in the order that `shuffle` has last set."""
+        return dataset_of(self, None if self._cut else self._rows.x.shape[1])
 
     def shuffle(self, epoch: int) -> None:
         """Set the order of an epoch, counted from 0."""

@@ -211,9 +211,9 @@ def fit(
         twin.stop_training = checkpoint.has_exhausted(settings.patience)
 
     twin.fit(
-        batches,
+        batches.dataset(),
         shuffle=False,  # the batches, that is; they are shuffled already
-        validation_data=validation_batches,
+        validation_data=validation_batches and validation_batches.dataset(),
         initial_epoch=done,
         epochs=done if checkpoint.has_exhausted(settings.patience) else settings.epochs,
         callbacks=[
