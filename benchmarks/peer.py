@@ -80,10 +80,8 @@ def load(data: Path, network: Network, round_to: int = 1) -> Batches:
             longest = int(np.count_nonzero(tokens, axis=1).max())
             steps = min(-(-longest // round_to) * round_to, network.steps)
         batches.append((np.ascontiguousarray(tokens[:, -steps:]), y[part].astype(np.float32)))
-    # Keras takes the shapes of the first two batches for those of all: the shortest, the longest.
-    middle = batches[1:-1]
-    np.random.default_rng(1).shuffle(middle)
-    return [batches[0], batches[-1], *middle]
+    np.random.default_rng(1).shuffle(batches)
+    return batches
 
 
 def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job]:

@@ -29,12 +29,8 @@ class Batches:
     ):
         self._rows, self._batch_size, self._seed, self._cut = rows, batch_size, seed, cut
         self._word_dropout, self._epoch = word_dropout, 0
-        self._batches = _parts(np.arange(len(rows.y)), batch_size)
-        if cut:
-            self._batches = _parts(self._by_length(np.arange(len(rows.y))), batch_size)
-            # Keras takes the shapes of the first two batches for those of all: let these be the
-            # shortest and the longest.
-            self._batches.insert(1, self._batches.pop())
+        order = np.arange(len(rows.y))
+        self._batches = _parts(self._by_length(order) if cut else order, batch_size)
 
     def dataset(self) -> tf.data.Dataset:
         """Return what Keras reads the batches from, in the order that `shuffle` has last set."""
