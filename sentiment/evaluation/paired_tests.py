@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom, norm
 
 ALPHA = 0.05  # of the tests; intervals cover 1 - ALPHA
 RESAMPLES = 10_000
@@ -43,6 +42,8 @@ def mcnemar(pairs: Pairs) -> float:
         >>> round(mcnemar(Pairs(both=80, first=10, second=2, neither=8)), 4)
         0.0225
     """
+    from scipy.stats import binom  # here: it takes long to import, which tracking need not
+
     fewer, trials = min(pairs.first, pairs.second), pairs.first + pairs.second
     # Twice P(fewer or less), less P(fewer): as a sum, which no rounding takes below zero.
     return float(binom.cdf([fewer - 1, fewer], trials, 0.5).sum())
@@ -79,6 +80,8 @@ def wilson_interval(right: int, reviews: int) -> tuple[float, float]:
         >>> round(low, 3), round(high, 3)
         (0.767, 0.907)
     """
+    from scipy.stats import norm
+
     z = norm.ppf(1 - ALPHA / 2)
     share, penalty = right / reviews, z**2 / reviews
     centre = share + penalty / 2
