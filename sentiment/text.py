@@ -103,8 +103,7 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)  # in HTML, a line's end
 _WORD = re.compile(r"[^\W_]|[\u2190-\u21ff\u2600-\u27bf\U0001f000-\U0001fbff]")
 
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|nor|none|nobody|nothing|nowhere|neither|cannot|without)\b|n't\b",
-    re.IGNORECASE,
+    r"\b(?:not|no|never|nor|none|nobody|nothing|nowhere|neither|cannot|without)\b|n't\b"
 )
 
 
@@ -181,7 +180,7 @@ def has_negation(text: str) -> bool:
         >>> has_negation("Not bad."), has_negation("A knot.")
         (True, False)
     """
-    return _NEGATION.search(text) is not None
+    return _NEGATION.search(text.lower()) is not None
 
 
 def rank_words(texts: Iterable[str], tokenizer: Tokenizer = "keras") -> dict[str, int]:
@@ -257,8 +256,7 @@ class Encoder:
 
     def sequence(self, text: str) -> list[int]:
         """Return the token ids of a text: at least START."""
-        ids = self._ids
-        known = (ids[word] for word in split_words(text, self.tokenizer) if word in ids)
+        known = filter(None, map(self._ids.get, split_words(text, self.tokenizer)))
         return [self._kept(START), *known]
 
     def share_known(self, texts: Iterable[str]) -> float:
