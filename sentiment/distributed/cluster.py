@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from sentiment import processes
 from sentiment.errors import UserError
 
 Result = TypeVar("Result")
@@ -116,8 +117,8 @@ def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> It
         [0, 1, 5]
     """
     if not os.environ.get(ADDRESS):
-        for job in jobs:
-            yield from work(*job)
+        for results in processes.map_jobs(lambda job: [*work(*job)], jobs):
+            yield from results
         return
 
     def on_node(row: dict) -> dict:
