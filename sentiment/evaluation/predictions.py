@@ -1,7 +1,9 @@
 """The probabilities of all models for the validation and the test reviews, in one table."""
 
+import numpy as np
 import pandas as pd
 
+from sentiment import processes
 from sentiment.data import splits
 from sentiment.evaluation import blend
 from sentiment.models import BLENDED, SAVED, Model
@@ -21,10 +23,13 @@ def predict(number: int) -> tuple[pd.DataFrame, float]:
     """
     table = splits.facts("validation", "test")
     ids = {split: rows["id"] for split, rows in table.groupby("split")}
-    for key, model in SAVED.items():
+
+    def predict_with(model: Model) -> np.ndarray:
         found = pd.concat([_probabilities(model, split, ids[split], number) for split in ids])
-        table[key] = found.loc[table["id"]].to_numpy()
-    return add_blend(table)
+        return found.loc[table["id"]].to_numpy()
+
+    predicted = processes.map_jobs(predict_with, SAVED.values())
+    return add_blend(table.assign(**dict(zip(SAVED, predicted, strict=True))))
 
 
 def add_blend(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
