@@ -38,16 +38,16 @@ def map_jobs(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
         return
     running: deque[Future] = deque()
     fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(number(), fork, _begin, (work,)) as pool:
-        try:
-            for job in jobs:
-                running.append(pool.submit(_run, job))
-                if len(running) == AHEAD * number():
-                    yield running.popleft().result()
-            while running:
+    pool = ProcessPoolExecutor(number(), fork, _begin, (work,))
+    try:
+        for job in jobs:
+            running.append(pool.submit(_run, job))
+            if len(running) == AHEAD * number():
                 yield running.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(work: Callable) -> None:

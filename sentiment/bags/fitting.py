@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
 
+from sentiment import processes
 from sentiment.bags import mapped
 from sentiment.bags.models import (
     FOLDS,
@@ -102,7 +103,7 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
     train, validation = splits.load("train"), splits.load("validation")
     check_labels(train.y, validation.y, ngrams.template()[-1])
     # Solvers let other threads run: words are fitted while n-grams are counted. No two models are
-    # fitted at a time: liblinear has one generator of random numbers for all.
+    # fitted at a time in a process: liblinear has one generator of random numbers for all.
     with ThreadPoolExecutor(max_workers=1) as pool:
         bags_of_words = pool.submit(fit_words, words, train, validation, scratch)
         counter = ngrams.template()[0]
@@ -143,7 +144,7 @@ def fit_words(
     )
     bags = []
     for seed in search.seeds:
-        best, scores = choose_regularisation(search.classifiers(seed), train, validation)
+        best, scores = choose_regularisation(search.classifiers(seed), train, validation, map)
         bags.append(Bag(Pipeline([("counts", counter), ("classifier", best)]), scores))
     return bags
 
@@ -267,7 +268,10 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def choose_regularisation(
-    candidates: dict[float, BaseEstimator], train: Dataset, validation: Dataset
+    candidates: dict[float, BaseEstimator],
+    train: Dataset,
+    validation: Dataset,
+    map_jobs: Callable = processes.map_jobs,
 ) -> tuple[BaseEstimator, pd.DataFrame]:
     """Return the classifier whose C is best on the validation reviews, and each C's scores there.
 
@@ -277,9 +281,10 @@ def choose_regularisation(
         candidates: The unfitted classifier of each C; of equals, the first is taken.
         train: Weighted counts to fit on, and labels.
         validation: Those to choose C on.
+        map_jobs: How the candidates are fitted: by processes, which a thread must not fork.
     """
-    for classifier in candidates.values():
-        classifier.fit(*train)
+    fitted = map_jobs(lambda classifier: classifier.fit(*train), candidates.values())
+    candidates = dict(zip(candidates, fitted, strict=True))
     scores = pd.DataFrame(
         [_scores(classifier, *validation) for classifier in candidates.values()],
         pd.Index(candidates, name="C"),
