@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from sentiment import lineage
@@ -35,6 +36,11 @@ TEXT_TO_LABEL = ModelSignature(
     outputs=Schema([ColSpec("string", "label"), ColSpec("double", "probability")]),
 )
 EXAMPLE = pd.DataFrame({"text": ["I wanted my money back.", "A film to see twice."]})
+
+
+def prepare() -> None:
+    """Have MLflow list the installed packages, which takes a second before it logs a model."""
+    requirements_utils.warn_dependency_requirement_mismatches(["mlflow"])
 
 
 def log_model(name: str, path: Path | str, encoder: Path | str) -> None:

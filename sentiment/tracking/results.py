@@ -36,6 +36,8 @@ def main() -> None:
         print(json.dumps(str(error)))
         return
     print("null", flush=True)
+    if any(model.stage == stage for model in SAVED.values()):
+        registry.prepare()  # while the stage computes
     epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
     for request in map(json.loads, sys.stdin):
         if request is None:
