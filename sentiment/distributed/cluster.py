@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -98,7 +99,7 @@ def _check_reachable(address: str) -> None:
 
 
 def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> Iterator[Result]:
-    """Run jobs: one after another here, or on the cluster that RAY_ADDRESS names, with Ray Data.
+    """Run jobs on the processors here, or on the cluster that RAY_ADDRESS names, with Ray Data.
 
     A job that is lost with its node is run again on another.
 
@@ -107,7 +108,7 @@ def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> It
         jobs: The arguments of each job; jobs are independent.
 
     Yields:
-        The results, in the order of the jobs; from a cluster, when the whole job is complete.
+        The results, in the order of the jobs, when a whole job is complete.
 
     Raises:
         UserError: as `work` does, or as `start_ray` does.
@@ -117,8 +118,10 @@ def map_jobs(work: Callable[..., Iterator[Result]], jobs: Sequence[tuple]) -> It
         [0, 1, 5]
     """
     if not os.environ.get(ADDRESS):
-        for results in processes.map_jobs(lambda job: [*work(*job)], jobs):
-            yield from results
+        if len(jobs) == 1:  # its results are seen as they come
+            yield from work(*jobs[0])
+        else:
+            yield from chain.from_iterable(processes.map_jobs(lambda job: [*work(*job)], jobs))
         return
 
     def on_node(row: dict) -> dict:
