@@ -39,11 +39,11 @@ RESULTS, FIGURE, PAGE = Path("benchmarks/scale.json"), Path("docs/scale.png"), "
 SIZES = (50_000, 200_000, 1_000_000)
 STAGES = ("environment", "fetch", "pad", "baseline", "train", "evaluate", "plot", "report")
 OWN = "reviews/recombined.parquet"
-INTERVAL = 0.02  # seconds between two readings of a process's memory
+INTERVAL = 0.1  # seconds between two readings of memory
 
 
 class Cost(NamedTuple):
-    """What a process took: seconds, and the maximum of its own memory in megabytes."""
+    """What a command took: seconds, and the maximum of its processes' memory in megabytes."""
 
     seconds: float
     megabytes: float
@@ -129,8 +129,9 @@ def cost_of(stage: str, size: int) -> Cost:
 def measure(command: list[str], folder: Path) -> Cost:
     """Run a command in a folder; return what it took.
 
-    Its memory is what Linux calls RssAnon, read every INTERVAL: what the process has allocated and
-    touched. `ru_maxrss` would count pages of mapped files too, which the kernel frees when needed.
+    Its memory is what Linux calls Pss_Anon, read every INTERVAL: what the command's processes have
+    allocated and touched, with what several share counted once. Pages of mapped files are not
+    counted: the kernel frees them when needed.
 
     Raises:
         UserError: if it fails, with what it printed.
@@ -150,8 +151,15 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 
 def _megabytes(process: int) -> float:
-    found = re.search(r"RssAnon:\s+(\d+) kB", (PROCESSES / str(process) / "status").read_text())
-    return int(found[1]) / 1024 if found else 0.0  # the process has just ended
+    """Return the memory of a process and of those that it has started."""
+    folder = PROCESSES / str(process)
+    try:
+        shares = re.search(r"Pss_Anon:\s+(\d+) kB", (folder / "smaps_rollup").read_text())
+        started = [file.read_text().split() for file in folder.glob("task/*/children")]
+    except OSError:  # it has just ended
+        return 0.0
+    own = int(shares[1]) / 1024 if shares else 0.0
+    return own + sum(_megabytes(int(child)) for children in started for child in children)
 
 
 def tidy(costs: dict[int, dict[str, Cost]]) -> pd.DataFrame:

@@ -43,6 +43,13 @@ def test_a_process_is_measured_by_the_memory_that_it_has_touched(tmp_path):
 
 
 @ON_LINUX
+def test_what_a_process_starts_counts_and_what_they_share_counts_once(tmp_path):
+    hold = "import os, time; shared = b'x' * 200_000_000; os.fork(); own = b'y' * 100_000_000; "
+    cost = scale.measure([sys.executable, "-c", f"{hold} time.sleep(0.5)"], tmp_path)
+    assert cost.megabytes == pytest.approx(191 + 2 * 95 + 10, abs=20)
+
+
+@ON_LINUX
 def test_mapped_pages_are_not_counted(tmp_path):
     (tmp_path / "file").write_bytes(bytes(300_000_000))
     read = (
