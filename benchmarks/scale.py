@@ -129,9 +129,9 @@ def cost_of(stage: str, size: int) -> Cost:
 def measure(command: list[str], folder: Path) -> Cost:
     """Run a command in a folder; return what it took.
 
-    Its memory is what Linux calls Pss_Anon, read every INTERVAL: what the command's processes have
-    allocated and touched, with what several share counted once. Pages of mapped files are not
-    counted: the kernel frees them when needed.
+    Its memory is what Linux calls RssAnon, read every INTERVAL and summed over the command's
+    processes: what each has allocated and touched, and what it shares with the one that forked it.
+    Pages of mapped files are not counted: the kernel frees them when needed.
 
     Raises:
         UserError: if it fails, with what it printed.
@@ -154,11 +154,11 @@ def _megabytes(process: int) -> float:
     """Return the memory of a process and of those that it has started."""
     folder = PROCESSES / str(process)
     try:
-        shares = re.search(r"Pss_Anon:\s+(\d+) kB", (folder / "smaps_rollup").read_text())
+        found = re.search(r"RssAnon:\s+(\d+) kB", (folder / "status").read_text())
         started = [file.read_text().split() for file in folder.glob("task/*/children")]
     except OSError:  # it has just ended
         return 0.0
-    own = int(shares[1]) / 1024 if shares else 0.0
+    own = int(found[1]) / 1024 if found else 0.0
     return own + sum(_megabytes(int(child)) for children in started for child in children)
 
 
