@@ -51,7 +51,8 @@ SHARING = 50  # documents that have one pool
 _compiled = njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 
 
-@_compiled
+# Part of the code that calls it: what is compiled is then the same as what numba's cache keeps.
+@njit(inline="always")
 def _learn_pair(
     d: np.ndarray, w: np.ndarray, target: float, rate: float, d_step: np.ndarray
 ) -> None:

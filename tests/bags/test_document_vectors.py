@@ -93,22 +93,26 @@ import sys
 sys.path[:0] = sys.argv[1:]
 import hashlib
 from test_document_vectors import documents, fitted
-transformer = fitted()
+transformer = fitted(dimensions=128)
 vectors = transformer.transform(documents(30, seed=1)[0])
 print(hashlib.sha256(transformer.vectors_.tobytes() + vectors.tobytes()).hexdigest())
 """
 
 
+def digest(**options) -> bytes:
+    """What a process of its own prints."""
+    folders = [Path(__file__).parent, *filter(None, sys.path)]
+    command = [sys.executable, "-c", DIGEST, *folders]
+    return subprocess.run(command, check=True, capture_output=True, **options).stdout
+
+
 def test_one_core_and_two_give_the_same_bytes():
     cores = sorted(os.sched_getaffinity(0))
-    folders = [Path(__file__).parent, *filter(None, sys.path)]
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", DIGEST, *folders],
-            check=True,
-            capture_output=True,
-            preexec_fn=partial(os.sched_setaffinity, 0, cores[:number]),
-        ).stdout
-        for number in (1, 2)
-    }
-    assert len(digests) == 1
+    limits = (partial(os.sched_setaffinity, 0, cores[:number]) for number in (1, 2))
+    assert len({digest(preexec_fn=limit) for limit in limits}) == 1
+
+
+@pytest.mark.slow
+def test_code_just_compiled_and_code_from_numbas_cache_give_the_same_bytes(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert digest(env=environment) == digest(env=environment)
