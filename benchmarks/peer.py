@@ -120,7 +120,7 @@ def keras_jobs(engine: str, network: Network, batches: Batches) -> dict[str, Job
     def dataset(passes: int) -> object:
         if engine == "keras_jax":  # reads it as it is
             return Passes(passes)
-        from sentiment.rnn.backend import dataset_of
+        from sentiment.rnn.batches import dataset_of
 
         return dataset_of(batches * passes, None if network.both else network.steps)
 

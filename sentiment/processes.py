@@ -33,16 +33,17 @@ def map_jobs(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
         >>> [*map_jobs(lambda number: number + 1, range(5))]
         [1, 2, 3, 4, 5]
     """
-    if number() == 1:
+    workers = number()
+    if workers == 1:
         yield from map(work, jobs)
         return
     running: deque[Future] = deque()
     fork = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(number(), fork, _begin, (work,))
+    pool = ProcessPoolExecutor(workers, fork, _begin, (work,))
     try:
         for job in jobs:
             running.append(pool.submit(_run, job))
-            if len(running) == AHEAD * number():
+            if len(running) == AHEAD * workers:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()

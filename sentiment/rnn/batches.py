@@ -1,10 +1,15 @@
 """Batches of reviews, read from disk, in an order that an interruption does not change."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sentiment.data.splits import Dataset
-from sentiment.rnn.backend import dataset_of, tf
+from sentiment.rnn.backend import tf
 from sentiment.text import INDEX_FROM, OOV
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsLenAndGetItem
 
 BUCKET_BATCHES = 50  # batches, among which reviews are sorted by length
 
@@ -65,6 +70,26 @@ class Batches:
             dropped[:INDEX_FROM] = False  # padding, and what else is no word
             x = np.where(dropped[x], np.int32(OOV), x)
         return trim_padding(x) if self._cut else x, self._rows.y[rows]
+
+
+def dataset_of(
+    batches: "SupportsLenAndGetItem[tuple[np.ndarray, np.ndarray]]", steps: int | None
+) -> tf.data.Dataset:
+    """Return what Keras reads batches from, in their present order each time.
+
+    Keras's own data set tunes itself: each epoch waits at its end until the tuner's thread wakes.
+
+    Args:
+        batches: Token ids, (reviews, steps), and labels, (reviews,).
+        steps: None if batches differ in them.
+    """
+    x, y = batches[0]
+    kinds = tf.TensorSpec((None, steps), x.dtype), tf.TensorSpec((None,), y.dtype)
+    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=kinds)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    length = tf.data.experimental.assert_cardinality(len(batches))
+    return dataset.apply(length).with_options(options)
 
 
 def trim_padding(rows: np.ndarray) -> np.ndarray:
