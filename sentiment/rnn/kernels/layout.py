@@ -8,13 +8,10 @@ word is that of its first state. Rows without a word have a tape of zeros (see `
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sentiment.rnn.kernels.recurrence import CHUNK, Rows
-from sentiment.rnn.kernels.threads import tasks
+from sentiment.rnn.kernels.threads import compiled, tasks
 from sentiment.rnn.kernels.vectors import ROWS
-
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
 class Layout(NamedTuple):
@@ -87,7 +84,7 @@ def lay_out(
     return Layout(rows, order, offsets[:-1], lengths, words[:M], ranks, reviews, occurrences, first)
 
 
-@_compiled
+@compiled
 def _count_words(tokens, masked, lengths):
     """Fill in how many words each review has: without any padding if masked, or in front."""
     for review in range(len(tokens)):
@@ -97,7 +94,7 @@ def _count_words(tokens, masked, lengths):
         lengths[review] = length
 
 
-@_compiled
+@compiled
 def _number_words(tokens, lengths, masked, offsets, padding, numbers, words, ranks, reviews):
     """Fill in words, ranks and reviews; returns how many words there are, -1 if one is unknown.
 
@@ -124,7 +121,7 @@ def _number_words(tokens, lengths, masked, offsets, padding, numbers, words, ran
     return count
 
 
-@_compiled
+@compiled
 def _sort_by_word(lengths, offsets, padding, ranks, occurrences, first):
     """Fill in occurrences and first: a counting sort. Padding that is shared has rows 1, 2, ..."""
     for review in range(-1, len(lengths)):
@@ -141,7 +138,7 @@ def _sort_by_word(lengths, offsets, padding, ranks, occurrences, first):
             place[ranks[row]] += 1
 
 
-@_compiled
+@compiled
 def pool_kernel(counts, layout, embeddings, states, units, features):
     """Fill in features, (B, D + 2 * directions * units).
 
@@ -169,7 +166,7 @@ def pool_kernel(counts, layout, embeddings, states, units, features):
             feature[j] /= length
 
 
-@_compiled
+@compiled
 def pool_gradient_kernel(counts, layout, states, units, features, dfeatures, dstates):
     """Fill in the gradient of the states. Equal maxima share theirs, as in TensorFlow."""
     directions = len(states)
@@ -194,7 +191,7 @@ def pool_gradient_kernel(counts, layout, states, units, features, dfeatures, dst
                 dstates[d, row, units:] = 0
 
 
-@_compiled
+@compiled
 def embedding_gradient_kernel(counts, layout, dX, dmeans, dE):
     """Fill in dE, (vocabulary, D).
 

@@ -25,10 +25,9 @@ The gradient of x is dx. Arrays have an axis for the direction: 0 reads forwards
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.core import cgutils
 
-from sentiment.rnn.kernels.threads import tasks
+from sentiment.rnn.kernels.threads import compiled, inner, tasks
 from sentiment.rnn.kernels.vectors import LANES, ROWS, Row, add_row, copy_row, emits, integer
 
 CHUNK = 128  # rows whose gradients are summed while they are in the cache
@@ -228,8 +227,6 @@ def _retreat(
 
 # --- the passes over a batch: every thread runs them, and takes its tasks -------------------------
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
-
 
 class Rows(NamedTuple):
     """Where the reviews are in a batch's rows; reviews are sorted, the longest first, in blocks.
@@ -260,7 +257,7 @@ class Inputs(NamedTuple):
     first: np.ndarray
 
 
-@_compiled
+@inner
 def _look_up(cell, d, inputs, start, stop, table):
     """Fill in the table, X W + b, for the inputs from start to stop."""
     rows, W, b = np.empty(ROWS, np.int64), cell.W[d], cell.b[d]
@@ -271,7 +268,7 @@ def _look_up(cell, d, inputs, start, stop, table):
             _product(rows, inputs.X, 0, W[lane // LANES], W.shape[1], lane, b, table, row)
 
 
-@_compiled
+@inner
 def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
     """Take a block of reviews through their steps, with a tape of ROWS rows unless `training`."""
     sign = 1 - 2 * d
@@ -298,7 +295,7 @@ def _forward_block(cell, d, block, rows, ranks, table, states, tape, training):
             before[r] = after
 
 
-@_compiled
+@compiled
 def forward_kernel(counts, cell, rows, inputs, table, states, tape):
     """See `forward`. Without a tape, whose rows are none then, nothing is kept for `backward`."""
     directions = len(states)
@@ -314,7 +311,7 @@ def forward_kernel(counts, cell, rows, inputs, table, states, tape):
             _forward_block(cell, d, block, rows, inputs.ranks, table[d], states[d], kept, training)
 
 
-@_compiled
+@inner
 def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, bias):
     """Take a block of reviews back.
 
@@ -348,7 +345,7 @@ def _backward_block(cell, d, block, rows, states, tape, dlast, dstates, dfirst, 
             _product(at, tape, column, U_T[lane // LANES], sums, lane, dstate, dstate, 0)
 
 
-@_compiled
+@inner
 def _add_outer_products(left, before, right, after, offset, count, out):
     """Add to `out` the outer products of left[before + n] and right[after + n, offset:].
 
@@ -359,7 +356,7 @@ def _add_outer_products(left, before, right, after, offset, count, out):
             _outer_product(left, before, column, right, after, offset, count, lane, out)
 
 
-@_compiled
+@inner
 def _input_gradients(cell, inputs, tape, part, dX, dW):
     """dX, and a part of dW: every PARTS-th chunk of the inputs."""
     M, D = inputs.X.shape
@@ -384,7 +381,7 @@ def _input_gradients(cell, inputs, tape, part, dX, dW):
                     _product(rows, dT, 0, group, len(group), lane, dX, dX, start + row)
 
 
-@_compiled
+@compiled
 def backward_kernel(
     counts, cell, rows, inputs, states, tape, dlast, dstates, dfirst, bias, dX, dW, dU
 ):

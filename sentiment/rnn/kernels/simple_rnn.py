@@ -24,10 +24,9 @@ is beyond the units is zero throughout. The gradient of x is dx.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sentiment.rnn.kernels.network import Shape, Weights
-from sentiment.rnn.kernels.threads import empty, run_in_threads, tasks
+from sentiment.rnn.kernels.threads import compiled, empty, inner, run_in_threads, tasks
 from sentiment.rnn.kernels.vectors import LANES, ROWS, add_row, copy_row, emits, integer, whole
 
 SPAN = 32  # steps whose gradients are kept: 8 x 32 rows of float32 fill a cache of 32 KB
@@ -153,10 +152,8 @@ def _outer_product(builder, vectors, left, before, column, right, after, count, 
 
 # --- the passes over a batch: every thread runs them, and takes its tasks -------------------------
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
 
-
-@_compiled
+@compiled
 def _number_tokens(tokens, paddings, token_rank, unique_tokens):
     """Fill in each review's steps of padding, and the ranks of tokens, which are all -1 at first.
 
@@ -179,7 +176,7 @@ def _number_tokens(tokens, paddings, token_rank, unique_tokens):
     return M
 
 
-@_compiled
+@inner
 def _look_up(block, matrices, memory, table):
     """Fill in a block of rows of X and of the table, X [W; b]."""
     X, D = memory.X, matrices.E.shape[1]
@@ -193,7 +190,7 @@ def _look_up(block, matrices, memory, table):
         _product(X, matrices.W_b, lane, table, block * ROWS)
 
 
-@_compiled
+@inner
 def _forward_padding(U, table, states):
     """Fill in the states of padding."""
     table_rows = np.zeros(len(states), np.int32)
@@ -202,7 +199,7 @@ def _forward_padding(U, table, states):
             _advance_padding(t, lane, U, table, table_rows, states)
 
 
-@_compiled
+@inner
 def _forward_block(block, tokens, token_rank, U, table, memory):
     """Fill in a block's rows of states, from where it branches off the padding."""
     first, last = memory.block_offsets[block], memory.block_offsets[block + 1] - ROWS
@@ -218,7 +215,7 @@ def _forward_block(block, tokens, token_rank, U, table, memory):
             _advance_block(row, lane, U, table, memory.table_rows, states)
 
 
-@_compiled
+@compiled
 def _forward_kernel(counts, tokens, token_rank, matrices, memory, table):
     """Fill in the memory; `_lay_out` has filled in where everything is."""
     for block in tasks(counts, 0, len(table) // ROWS):
@@ -229,7 +226,7 @@ def _forward_kernel(counts, tokens, token_rank, matrices, memory, table):
         _forward_block(block, tokens, token_rank, matrices.U, table, memory)
 
 
-@_compiled
+@inner
 def _add_outer_products(left, before, right, after, count, out):
     """Add to `out` the outer products of left[before + n] and right[after + n], over n < count."""
     for column in range(0, len(out), ROWS):
@@ -237,7 +234,7 @@ def _add_outer_products(left, before, right, after, count, out):
             _outer_product(left, before, column, right, after, count, lane, out)
 
 
-@_compiled
+@inner
 def _last_gradient(block, dlast, memory, da):
     """Fill in the block's rows of da, from the gradient of the last states."""
     last = memory.block_offsets[block + 1] - ROWS
@@ -250,7 +247,7 @@ def _last_gradient(block, dlast, memory, da):
             da[r, j] = dlast[memory.order[at], j] * (1 - h * h)
 
 
-@_compiled
+@inner
 def _backward_block(block, dlast, U_T, memory, da, da_branches, dT, dU):
     """Take a block back. Each SPAN of steps is summed as soon as its gradients are known."""
     first, last = memory.block_offsets[block], memory.block_offsets[block + 1] - ROWS
@@ -273,7 +270,7 @@ def _backward_block(block, dlast, U_T, memory, da, da_branches, dT, dU):
             add_row(da, top + r, da_branches, block, lane)
 
 
-@_compiled
+@inner
 def _backward_padding(U_T, memory, gradients):
     """Go back along the padding; where blocks branch off, their gradients come in."""
     states, da, block = memory.padding_states, gradients.da_padding, len(memory.paddings) - 1
@@ -290,7 +287,7 @@ def _backward_padding(U_T, memory, gradients):
             add_row(da, t, gradients.dT_parts[0], 0, lane)
 
 
-@_compiled
+@inner
 def _token_gradients(block, W_T, memory, gradients):
     """Sum up the parts of a block of rows of dT, into the first, and fill in those of dX and dE."""
     first, dT, dX = block * ROWS, gradients.dT_parts[0], gradients.dX
@@ -305,7 +302,7 @@ def _token_gradients(block, W_T, memory, gradients):
             gradients.dE[memory.unique_tokens[i], j] = dX[i, j]
 
 
-@_compiled
+@compiled
 def _backward_kernel(counts, dlast, matrices, memory, gradients):
     """Fill in the gradients. A task has every PARTS-th block: the order of its sums is fixed."""
     U_T, dT = matrices.U_T, gradients.dT_parts[0]
@@ -392,7 +389,7 @@ def backward(
 
 
 def compile_kernels() -> None:
-    """Compile all kernels, unless numba's cache has them: LLVM's part of it lets threads run."""
+    """Compile all kernels, unless numba's cache has them."""
     weights = Weights(*(np.zeros(shape, np.float32) for shape in ((1, 1), (1, 1), 1)))
     tokens, embeddings = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     last, memory = forward(tokens, embeddings, weights)

@@ -1,4 +1,4 @@
-"""What compiled kernels share: threads that take tasks, and memory that is used again."""
+"""What compiled kernels share: decorators, threads that take tasks, memory that is used again."""
 
 import functools
 import math
@@ -17,6 +17,13 @@ from sentiment.rnn.kernels.denormals import flushed
 THREADS = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
 _MAX_PHASES = 8
 _CACHE_LINE = 8  # counts: threads that write to one line wait for each other
+
+compiled = njit(nogil=True, cache=True, error_model="numpy")
+# For what kernels alone call: that Python could call it too takes a seventh of the time to compile.
+# Numba's type hints do not know the options.
+inner = njit(  # type: ignore[call-overload]
+    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
 
 _let_others_run = types.ExternalFunction("sched_yield", types.intc())
 
@@ -64,7 +71,7 @@ def _fetch_add(typing, counts, index, amount):
     return types.intp(counts, types.intp, types.intp), lower
 
 
-@njit(nogil=True)  # numba can't take a generator from its cache into another function
+@inner
 def tasks(counts, phase, number):
     """Yield the tasks of a phase that no other thread has taken, and end when all are done.
 
