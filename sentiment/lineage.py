@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -72,7 +72,12 @@ def of_stage(stage: str) -> Lineage:
 
 
 def _yaml(path: str) -> dict:
-    return YAML(typ="safe").load(Path(path))
+    return _parse(Path(path).read_text())
+
+
+@cache
+def _parse(yaml: str) -> dict:
+    return YAML(typ="safe").load(yaml)
 
 
 def _flatten(values: dict, prefix: str = "") -> dict[str, object]:
@@ -94,6 +99,13 @@ def md5(path: Path | str) -> str:
             if file.is_file() and IGNORED not in file.parts
         ]
         return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    status = path.stat()
+    return _md5(path, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _md5(path: Path, *_: int) -> str:
+    """Return the MD5 of a file; its numbers tell whether it has changed, as DVC has it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 

@@ -50,6 +50,14 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_a_file_that_changed_is_hashed_anew(project):
+    before = lineage.of_stage("train")
+    (project / "data/x.npy").write_text("other rows")
+    now = lineage.of_stage("train")
+    assert now.deps["data/x.npy"] == hashlib.md5(b"other rows").hexdigest()
+    assert before.deps["stages/train.py"] == now.deps["stages/train.py"]
+
+
 def md5(name: str) -> str:
     return hashlib.md5(FILES[name].encode()).hexdigest()
 

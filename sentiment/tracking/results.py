@@ -36,8 +36,11 @@ def main() -> None:
         print(json.dumps(str(error)))
         return
     print("null", flush=True)
+    # While the stage computes: hash what it reads, and prepare for its models.
+    for known in STAGES:
+        lineage.of_stage(known)
     if any(model.stage == stage for model in SAVED.values()):
-        registry.prepare()  # while the stage computes
+        registry.prepare()
     epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
     for request in map(json.loads, sys.stdin):
         if request is None:
