@@ -10,7 +10,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sentiment import console, files, params, paths
-from sentiment.evaluation import comparison, metrics, predictions
 from sentiment.models import MODELS, SAVED
 from sentiment.tracking.tracker import tracked
 
@@ -18,6 +17,9 @@ from sentiment.tracking.tracker import tracked
 def main() -> None:
     settings = params.read()
     with tracked("evaluate", settings.fetch.source) as tracker:
+        # scikit-learn is imported while MLflow is.
+        from sentiment.evaluation import comparison, metrics, predictions
+
         seeds = tqdm(settings.train_seeds, unit=" seeds", disable=settings.num_seeds == 1)
         predicted = {seed: predictions.predict(number) for number, seed in enumerate(seeds)}
         tables = {seed: table for seed, (table, _) in predicted.items()}

@@ -6,12 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from sentiment import console, files, lineage, params, paths
-from sentiment.bags.models import load_bag
 from sentiment.data import splits
-from sentiment.evaluation import examples
 from sentiment.models import BAGS, NETWORK, SAVED
-from sentiment.report import page, reader, wording
-from sentiment.rnn.inference import read_networks
 from sentiment.text import Encoder
 from sentiment.tracking.tracker import tracked
 
@@ -24,6 +20,12 @@ NGRAMS, REVIEWS = 15, 3  # shown for each label, and for each model
 def main() -> None:
     settings = params.read()
     with tracked("report", settings.fetch.source) as tracker:
+        # scikit-learn and Numba are imported while MLflow is.
+        from sentiment.bags.models import load_bag
+        from sentiment.evaluation import examples
+        from sentiment.report import page, reader, wording
+        from sentiment.rnn.inference import read_networks
+
         test = pd.read_parquet(paths.PREDICTIONS, filters=[("split", "==", "test")])
         test = test.reset_index(drop=True)
         mistakes = {key: examples.mistakes(test, key, REVIEWS) for key in SAVED}
