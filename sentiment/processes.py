@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -49,6 +50,15 @@ def map_jobs(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
             yield running.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def beside(work: Callable[[], Result]) -> Iterator["Future[Result]"]:
+    """Do some work in a process of its own while the block runs; what it raises is raised here."""
+    with ProcessPoolExecutor(1, initializer=_begin, initargs=(work,)) as pool:
+        done = pool.submit(work)
+        yield done
+        done.result()
 
 
 def _begin(work: Callable) -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from sentiment import console, files, params, paths
-from sentiment.bags import fitting
-from sentiment.bags.models import save_bag, top_ngrams
 from sentiment.data.splits import save_validation
 from sentiment.paths import of_seed
 from sentiment.tracking.tracker import tracked
@@ -22,6 +20,10 @@ TOP = 25  # n-grams for each label
 def main() -> None:
     settings = params.read()
     with tracked("baseline", settings.fetch.source) as tracker:
+        # scikit-learn is imported while MLflow is.
+        from sentiment.bags import fitting
+        from sentiment.bags.models import save_bag, top_ngrams
+
         scratch = Path(paths.BAG_OF_WORDS).parent
         scratch.mkdir(parents=True, exist_ok=True)
         words, ngrams = fitting.fit(settings, scratch)

@@ -4,12 +4,11 @@ Saves the network after the last epoch, as the course does, and after the epoch 
 validation accuracy. Interrupted training resumes after its last complete epoch.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 
-from sentiment import console, files, lineage, params, paths
+from sentiment import console, files, lineage, params, paths, processes
 from sentiment.data import splits
 from sentiment.paths import of_seed
 from sentiment.rnn.kernels import simple_rnn
@@ -19,14 +18,12 @@ from sentiment.tracking.tracker import tracked
 def main() -> None:
     settings = params.read()
     with tracked("train", settings.fetch.source) as tracker:
-        # The kernels compile while TensorFlow is imported, which takes as long.
-        with ThreadPoolExecutor(1) as pool:
-            compiled = pool.submit(simple_rnn.compile_kernels)
+        # Kernels that are not in numba's cache compile while TensorFlow is imported.
+        with processes.beside(simple_rnn.compile_kernels):
             from sentiment.rnn import training
             from sentiment.rnn.checkpoint import Checkpoint
             from sentiment.rnn.model import predict_with_network, save_network
 
-            compiled.result()
         tracker.require_store()
         inputs = lineage.of_stage("train").inputs
         networks, histories = [], {}

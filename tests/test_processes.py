@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -40,3 +41,16 @@ def test_an_error_is_that_of_the_work(monkeypatch, number):
     monkeypatch.setattr(processes, "number", lambda: number)
     with pytest.raises(UserError, match=r"^job 0 is wrong$"):
         [*processes.map_jobs(work, range(20))]
+
+
+def test_work_beside_the_block_is_done_in_another_process_when_the_block_ends():
+    with processes.beside(os.getpid) as done:
+        pass
+    assert done.done() and done.result() != os.getpid()
+
+
+def test_an_error_beside_the_block_is_raised_when_the_block_ends():
+    seen = []
+    with pytest.raises(ZeroDivisionError), processes.beside(partial(divmod, 1, 0)):
+        seen.append("the block")
+    assert seen == ["the block"]

@@ -4,7 +4,6 @@ What is as large as the reviews is in temporary files, memory-mapped, and is wor
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial, reduce
 from itertools import chain, islice
 from pathlib import Path
@@ -102,10 +101,8 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
 
     train, validation = splits.load("train"), splits.load("validation")
     check_labels(train.y, validation.y, ngrams.template()[-1])
-    # Solvers let other threads run: words are fitted while n-grams are counted. No two models are
-    # fitted at a time in a process: liblinear has one generator of random numbers for all.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        bags_of_words = pool.submit(fit_words, words, train, validation, scratch)
+    # No two models are fitted at a time in one process: liblinear has one random generator.
+    with processes.beside(partial(fit_words, words, train, validation, scratch)) as bags_of_words:
         counter = ngrams.template()[0]
         texts = splits.texts("train", "validation")
         counts = counter.fit_transform(texts, scratch=scratch)
