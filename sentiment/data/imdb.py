@@ -176,16 +176,14 @@ def in_keras_order(members: dict[str, bytes]) -> pd.DataFrame:
         0: none), film, id, text.
     """
     generator = np.random.RandomState(_KERAS_SEED)
-    names = []
+    names, in_order = [], sorted(members)
     for split in ("train", "test"):
         prefixes = f"aclImdb/{split}/pos/", f"aclImdb/{split}/neg/"
-        by_name = [
-            name for prefix in prefixes for name in sorted(members) if name.startswith(prefix)
-        ]
+        by_name = [name for prefix in prefixes for name in in_order if name.startswith(prefix)]
         order = np.arange(len(by_name))
         generator.shuffle(order)
         names += [by_name[i] for i in order]
-    names += sorted(filter(_MEMBERS["unlabelled reviews"].fullmatch, members))
+    names += filter(_MEMBERS["unlabelled reviews"].fullmatch, in_order)
     lists = filter(_MEMBERS["lists of films"].fullmatch, members)
     films = {name: members[name].decode().split() for name in lists}
     return pd.DataFrame([_row(name, members[name], films) for name in names]).astype(

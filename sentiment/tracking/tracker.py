@@ -61,7 +61,7 @@ def tracked(stage: str, source: str) -> Iterator[Tracker]:
         The tracker: the block calls its `require_store` before it replaces an output.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "sentiment.tracking.results", stage, source],
+        ["nice", sys.executable, "-m", "sentiment.tracking.results", stage, source],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
