@@ -83,13 +83,15 @@ def dataset_of(
         batches: Token ids, (reviews, steps), and labels, (reviews,).
         steps: None if batches differ in them.
     """
-    x, y = batches[0]
-    kinds = tf.TensorSpec((None, steps), x.dtype), tf.TensorSpec((None,), y.dtype)
-    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=kinds)
+    kinds = [array.dtype for array in batches[0]]
+
+    def read(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x, y = tf.numpy_function(batches.__getitem__, [number], kinds)
+        return tf.ensure_shape(x, (None, steps)), tf.ensure_shape(y, (None,))
+
     options = tf.data.Options()
     options.autotune.enabled = False
-    length = tf.data.experimental.assert_cardinality(len(batches))
-    return dataset.apply(length).with_options(options)
+    return tf.data.Dataset.range(len(batches)).map(read).with_options(options)
 
 
 def trim_padding(rows: np.ndarray) -> np.ndarray:
