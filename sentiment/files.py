@@ -134,7 +134,7 @@ def normalise_zip(path: Path, edit: Callable[[dict[str, bytes]], dict[str, bytes
     """
     with zipfile.ZipFile(path) as archive:
         members = edit({name: archive.read(name) for name in archive.namelist()})
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(members):
             archive.writestr(zipfile.ZipInfo(name), members[name], zipfile.ZIP_DEFLATED)
 

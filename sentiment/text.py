@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from icu4py.breakers import WordBreaker
@@ -245,7 +245,11 @@ class Encoder:
 
     def save(self, path: Path | str) -> None:
         """Write the encoder, word index and all, as JSON."""
-        Path(path).write_text(json.dumps(asdict(self)))
+        Path(path).write_text(json.dumps(self.as_dict()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name: `dataclasses.asdict` would copy all words."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _ids(self) -> dict[str, int]:

@@ -6,7 +6,6 @@ over it word by word, and adds up the weights of the bag of words.
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -134,7 +133,7 @@ def payload(network: Network, bag: Pipeline, encoder: Encoder) -> dict[str, obje
         `bag` of shape (num_words,); `bag_bias`.
     """
     E, ((W, U, b),) = network.embeddings, network.recurrent[0]
-    settings = asdict(encoder)
+    settings = encoder.as_dict()
     ranks = settings.pop("word_index")
     classifier = bag[-1]
     return {
