@@ -18,14 +18,14 @@ def main() -> None:
         caption = figures.caption(settings.fetch.source)
         curves = {name: pd.read_csv(path) for name, path in paths.CURVES.items()}
         details = json.loads(Path(paths.COMPARISON).read_bytes())
-        facts = splits.facts("train", "validation", "test")
+        lengths = splits.facts("train", "validation", "test", columns=["split", "steps"])
         drawn = {
             "history": figures.history(pd.read_csv(paths.HISTORY), caption),
             "roc": figures.roc(curves["roc"], caption),
             "precision_recall": figures.precision_recall(curves["precision_recall"], caption),
             "calibration": figures.calibration(curves["calibration"], caption),
             "confusion": figures.confusion(details["models"], caption),
-            "lengths": figures.lengths(facts, settings.pad.maxlen, caption),
+            "lengths": figures.lengths(lengths, settings.pad.maxlen, caption),
         }
         with ExitStack() as stack:
             for name, figure in drawn.items():

@@ -106,7 +106,7 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
         counter = ngrams.template()[0]
         texts = splits.texts("train", "validation")
         counts = counter.fit_transform(texts, scratch=scratch)
-    facts = splits.facts("train", "validation")
+    facts = splits.facts("train", "validation", columns=["split", "label"])
     counted = Dataset(counts, facts["label"].to_numpy())
     is_train = (facts["split"] == "train").to_numpy()
     unlabelled = splits.texts("unlabelled") if settings.fetch.unlabelled else ()

@@ -105,15 +105,19 @@ def share_of_known_films(reviews: pd.DataFrame, split: str, *fitted_on: str) -> 
     return float(reviews["film"][reviews["split"] == split].isin(known).mean())
 
 
-def facts(*splits: str) -> pd.DataFrame:
+def facts(*splits: str, columns: list[str] | None = None) -> pd.DataFrame:
     """Return the facts about each review of some splits, in the order of the reviews.
+
+    Args:
+        splits: `train`, `validation`, `test`.
+        columns: Those wanted; None for all.
 
     Returns:
         Columns id, split, label (1: positive), steps (tokens before the review is cut), negated,
         copied (whether it is a test review whose text is in the training split too), and, where
         they are known, rating (1 to 10) and film.
     """
-    return pd.read_parquet(paths.FACTS, filters=[("split", "in", splits)])
+    return pd.read_parquet(paths.FACTS, columns=columns, filters=[("split", "in", splits)])
 
 
 def load(*splits: str) -> Dataset:
@@ -152,7 +156,7 @@ def texts(*splits: str) -> Iterator[str]:
 
 def fingerprint(split: str) -> str:
     """Return a hash of a split's reviews and labels: accuracies on others cannot be compared."""
-    table = facts(split)[["id", "label"]]
+    table = facts(split, columns=["id", "label"])
     return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
 
@@ -166,7 +170,7 @@ def save_validation(path: Path | str, probabilities: np.ndarray) -> None:
         path: A Parquet file.
         probabilities: Of positive, of shape (reviews,), in the order of the reviews.
     """
-    ids = facts("validation")["id"]
+    ids = facts("validation", columns=["id"])["id"]
     with files.atomic(path) as temporary:
         table = pd.DataFrame({"id": ids.array, "probability": probabilities})
         table.to_parquet(temporary, index=False)
