@@ -87,8 +87,8 @@ bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what els
 	$(RUN) benchmarks.bench
 
 .PHONY: times
-times: $(INSTALLED) ## Time each stage of cold runs, and write the table into the README
-	$(RUN) benchmarks.stages
+times: $(INSTALLED) ## Time each stage of cold runs, for the README: make times BASE=a-commit-to-compare
+	$(RUN) benchmarks.stages $(BASE)
 
 .PHONY: scale
 scale: $(INSTALLED) ## Measure seconds and memory of each stage as the reviews grow; takes long

@@ -38,9 +38,10 @@ def rerun(clone: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for a copy: its own tracking store, the project's mirror."""
+    """Return the environment for a copy: store and kernels of its own, our mirror."""
     variables = git.isolated_environment()
-    variables.pop("MLFLOW_TRACKING_URI", None)
+    for name in ("MLFLOW_TRACKING_URI", "NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES"):
+        variables.pop(name, None)
     mirror = Path(download.MIRROR).resolve()
     if (mirror / imdb.ARCHIVE).exists():
         variables.setdefault("IMDB_MIRROR", str(mirror))

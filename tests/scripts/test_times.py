@@ -1,5 +1,7 @@
 """Tests of the benchmark of stages."""
 
+import sys
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -12,6 +14,31 @@ def test_the_table_has_median_least_and_most():
     lines = stages.table(rounds, "2 cores").splitlines()
     assert lines[2] == "| fetch | 2.0 | 1.0 | 3.0 |"
     assert lines[3].endswith("| 3.0 | 2.0 | 4.0 |")
+
+
+def test_the_comparison_is_of_medians_and_of_stages_that_both_have():
+    before = [{"fetch": seconds} for seconds in (4.0, 9.0, 4.0)]
+    now = [{"environment": 1.0, "fetch": seconds} for seconds in (2.0, 2.0, 5.0)]
+    assert stages.comparison(before, now, "v1").splitlines()[0] == (
+        "| median seconds | at v1 | now | ratio |"
+    )
+    assert stages.comparison(before, now, "v1").splitlines()[2:] == ["| fetch | 4.0 | 2.0 | 0.50 |"]
+
+
+def test_a_commit_that_is_none_is_told(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(sys, "argv", ["make times", "v0.0"])
+    with pytest.raises(UserError, match="rev-parse"):
+        stages.main()
+
+
+def test_an_earlier_commit_is_checked_out_without_results(project, monkeypatch, tmp_path):
+    monkeypatch.chdir(project.root)
+    (project.root / "dvc.lock").write_text("a result")
+    (project.root / "params.yaml").write_text("changed since")
+    stages.check_out("HEAD", tmp_path / "clone")
+    assert (tmp_path / "clone/params.yaml").read_text() != "changed since"
+    assert not (tmp_path / "clone/dvc.lock").exists()
 
 
 def test_a_run_that_fails_is_told(project, monkeypatch):
