@@ -87,7 +87,7 @@ bench: $(INSTALLED) ## Time the fused recurrence beside stock Keras and what els
 	$(RUN) benchmarks.bench
 
 .PHONY: times
-times: $(INSTALLED) ## Time each stage of cold runs, for the README: make times BASE=a-commit-to-compare
+times: $(INSTALLED) ## Time each stage of cold runs, for the README; BASE=main compares with a commit instead
 	$(RUN) benchmarks.stages $(BASE)
 
 .PHONY: scale

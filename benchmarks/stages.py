@@ -2,8 +2,8 @@
 
 Each run is of a fresh copy of the project, with an empty cache; kernels are compiled anew. The
 reviews are from where `make verify` takes them, or from the cache of downloads. An earlier commit,
-`make times BASE=v1.0`, runs in turn with it, with the packages that are installed now, and a second
-table compares the two.
+`make times BASE=v1.0`, runs in turn with it, with the packages that are installed now; the two are
+compared instead.
 """
 
 import argparse
@@ -29,7 +29,7 @@ Rounds = list[dict[str, float]]  # the seconds of each stage of several runs
 
 
 def main() -> None:
-    """Time all stages and write the table."""
+    """Time all stages and write the table, or print how they compare."""
     parser = argparse.ArgumentParser(prog="make times", description="Time each stage.")
     parser.add_argument("base", nargs="?", help="a commit to compare with")
     base = parser.parse_args().base
@@ -41,9 +41,10 @@ def main() -> None:
         now.append(measure())
         if commit:
             before.append(measure(commit))
-    readme.fill("README.md", "times", table(now, machine()))
     if commit:
         print(comparison(before, now, base))
+    else:
+        readme.fill("README.md", "times", table(now, machine()))
 
 
 def measure(commit: str | None = None) -> dict[str, float]:

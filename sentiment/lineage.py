@@ -100,12 +100,12 @@ def md5(path: Path | str) -> str:
         ]
         return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
     status = path.stat()
-    return _md5(path, status.st_ino, status.st_mtime_ns, status.st_size)
+    return _md5(path, (status.st_ino, status.st_mtime_ns, status.st_size))
 
 
 @cache
-def _md5(path: Path, *_: int) -> str:
-    """Return the MD5 of a file; its numbers tell whether it has changed, as DVC has it."""
+def _md5(path: Path, version: tuple[int, int, int]) -> str:
+    """Return the MD5 of a file, hashed once for each version, which DVC tells apart likewise."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 

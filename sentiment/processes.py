@@ -39,26 +39,44 @@ def map_jobs(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
         yield from map(work, jobs)
         return
     running: deque[Future] = deque()
-    fork = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(workers, fork, _begin, (work,))
-    try:
+    with _forked(workers, work) as pool:
         for job in jobs:
             running.append(pool.submit(_run, job))
             if len(running) == AHEAD * workers:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
 def beside(work: Callable[[], Result]) -> Iterator["Future[Result]"]:
-    """Do some work in a process of its own while the block runs; what it raises is raised here."""
-    with ProcessPoolExecutor(1, initializer=_begin, initargs=(work,)) as pool:
-        done = pool.submit(work)
+    """Do some work in a process that is forked here, while the block runs.
+
+    On one processor, and where forking is not safe, it is done when the block has ended. What it
+    raises is raised then. As for `map_jobs`, only the result is copied.
+    """
+    if number() == 1:
+        done: Future = Future()
+        yield done
+        done.set_result(work())
+        return
+    with _forked(1, lambda _: work()) as pool:
+        done = pool.submit(_run, None)
         yield done
         done.result()
+
+
+@contextmanager
+def _forked(workers: int, work: Callable) -> Iterator[ProcessPoolExecutor]:
+    """Have so many processes for `_run`. If the block fails, they are ended."""
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, fork, _begin, (work,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def _begin(work: Callable) -> None:

@@ -1,8 +1,10 @@
 """Work that processes share."""
 
+import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
@@ -43,14 +45,26 @@ def test_an_error_is_that_of_the_work(monkeypatch, number):
         [*processes.map_jobs(work, range(20))]
 
 
-def test_work_beside_the_block_is_done_in_another_process_when_the_block_ends():
-    with processes.beside(os.getpid) as done:
+@pytest.mark.parametrize("number", [1, 2])
+def test_work_beside_a_block_is_done_when_the_block_has_ended(monkeypatch, number):
+    monkeypatch.setattr(processes, "number", lambda: number)
+    with processes.beside(os.getpid) as worker:
         pass
-    assert done.done() and done.result() != os.getpid()
+    assert (worker.result() == os.getpid()) == (number == 1)
 
 
-def test_an_error_beside_the_block_is_raised_when_the_block_ends():
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_error_of_work_beside_a_block_is_raised_when_the_block_has_ended(monkeypatch, number):
     seen = []
-    with pytest.raises(ZeroDivisionError), processes.beside(partial(divmod, 1, 0)):
+    monkeypatch.setattr(processes, "number", lambda: number)
+    with pytest.raises(ZeroDivisionError), processes.beside(lambda: 1 / 0):
         seen.append("the block")
     assert seen == ["the block"]
+
+
+def test_work_ends_with_a_block_that_fails(monkeypatch):
+    monkeypatch.setattr(processes, "number", lambda: 2)
+    with pytest.raises(UserError, match="wrong"), processes.beside(lambda: time.sleep(60)):
+        (worker,) = multiprocessing.active_children()
+        raise UserError("wrong")
+    assert worker.exitcode == -signal.SIGTERM

@@ -101,7 +101,7 @@ def fit(settings: Params, scratch: Scratch = None) -> tuple[list[Bag], list[Bag]
 
     train, validation = splits.load("train"), splits.load("validation")
     check_labels(train.y, validation.y, ngrams.template()[-1])
-    # No two models are fitted at a time in one process: liblinear has one random generator.
+    # In another process: liblinear has one generator of random numbers in each.
     with processes.beside(partial(fit_words, words, train, validation, scratch)) as bags_of_words:
         counter = ngrams.template()[0]
         texts = splits.texts("train", "validation")
@@ -278,7 +278,7 @@ def choose_regularisation(
         candidates: The unfitted classifier of each C; of equals, the first is taken.
         train: Weighted counts to fit on, and labels.
         validation: Those to choose C on.
-        map_jobs: How the candidates are fitted: by processes, which a thread must not fork.
+        map_jobs: How the candidates are fitted: by processes, or one after another.
     """
     fitted = map_jobs(lambda classifier: classifier.fit(*train), candidates.values())
     candidates = dict(zip(candidates, fitted, strict=True))

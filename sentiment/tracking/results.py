@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -36,9 +37,10 @@ def main() -> None:
         print(json.dumps(str(error)))
         return
     print("null", flush=True)
-    # While the stage computes: hash what it reads, and prepare for its models.
+    # While the stage computes: hash most of what will be asked for, and prepare for its models.
     for known in STAGES:
-        lineage.of_stage(known)
+        with suppress(OSError):  # the stage is replacing a file, which will be hashed anew
+            lineage.of_stage(known)
     if any(model.stage == stage for model in SAVED.values()):
         registry.prepare()
     epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None

@@ -60,7 +60,7 @@ def tracked(stage: str, source: str) -> Iterator[Tracker]:
     Yields:
         The tracker: the block calls its `require_store` before it replaces an output.
     """
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nice: it takes what the stage leaves of the processors
         ["nice", sys.executable, "-m", "sentiment.tracking.results", stage, source],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
