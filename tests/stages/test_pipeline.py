@@ -1,6 +1,7 @@
 """The real DAG, run by DVC on the built-in sample."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -38,6 +39,18 @@ def test_rows_are_those_of_the_course(finished):
         x, y = (np.load(finished.root / f"data/padded/{name}_{split}.npy") for name in "xy")
         assert (x.shape, x.dtype) == ((reviews, settings.pad.maxlen), np.int32)
         assert (y.shape, y.dtype) == ((reviews,), np.int8)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="of Linux")
+def test_one_processor_makes_the_same_bags(project):
+    # Of integers up to 256 Python has one each, wherever they come from.
+    params.override(project.root / "params.yaml", {"pad.num_words": 1000})
+    for stage in ("pad", "baseline"):
+        project.python("-m", f"stages.{stage}")
+    bags = {path: path.read_bytes() for path in (project.root / "data/baseline").glob("*.skops")}
+    one = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"
+    project.python("-c", f"{one}; from stages import baseline; baseline.main()")
+    assert [path.read_bytes() == content for path, content in bags.items()] == [True, True]
 
 
 def test_history_has_a_row_for_each_epoch(finished):
