@@ -37,13 +37,13 @@ def main() -> None:
         print(json.dumps(str(error)))
         return
     print("null", flush=True)
+    epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
     # While the stage computes: hash most of what will be asked for, and prepare for its models.
     for known in STAGES:
         with suppress(OSError):  # the stage is replacing a file, which will be hashed anew
             lineage.of_stage(known)
     if any(model.stage == stage for model in SAVED.values()):
         registry.prepare()
-    epochs = runs.EpochLogger(lineage.of_stage("train")) if stage == "train" else None
     for request in map(json.loads, sys.stdin):
         if request is None:
             with store.tolerate_loss():

@@ -96,11 +96,11 @@ class EpochLogger:
     """
 
     def __init__(self, made: Lineage):
-        runs = search("train", INPUTS, made.inputs)
-        if any(map(_is_complete, runs)):
-            self._run = None
-        else:
-            self._run = runs[0] if runs else create("train", made)
+        self._run: Run | None = None
+        with store.tolerate_loss():
+            runs = search("train", INPUTS, made.inputs)
+            if not any(map(_is_complete, runs)):
+                self._run = runs[0] if runs else create("train", made)
 
     def log_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Log metrics of an epoch, counted from 0 as Keras does, as those of step epoch + 1."""

@@ -245,13 +245,13 @@ def test_training_whose_result_is_known_logs_nothing(inside):
     assert picture() == before
 
 
-def test_a_store_that_fails_is_mentioned_once(retrained, monkeypatch, capsys):
-    logger = runs.EpochLogger(retrained)
-
+@pytest.mark.parametrize("request_", ["search", "create", "log_history"])
+def test_a_store_that_fails_is_mentioned_once(retrained, monkeypatch, capsys, request_):
     def refuse(*_):
         raise ConnectionError("connection refused")
 
-    monkeypatch.setattr(runs, "log_history", refuse)
+    monkeypatch.setattr(runs, request_, refuse)
+    logger = runs.EpochLogger(retrained)
     for epoch in range(3):
         logger.log_epoch(epoch, {"loss": 1.0})
     assert capsys.readouterr().err.count("connection refused") == 1
