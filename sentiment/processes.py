@@ -70,15 +70,13 @@ def beside(work: Callable[[], Result]) -> Iterator["Future[Result]"]:
 
 @contextmanager
 def _forked(workers: int, work: Callable) -> Iterator[ProcessPoolExecutor]:
-    """Have so many processes for `_run`. If the block fails, they are ended."""
+    """Have so many processes for `_run`. An interrupt does not wait for what they are at."""
     fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, fork, _begin, (work,)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+    pool = ProcessPoolExecutor(workers, fork, _begin, (work,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(work: Callable) -> None:

@@ -1,9 +1,6 @@
 """Work that processes share."""
 
-import multiprocessing
 import os
-import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -60,11 +57,3 @@ def test_an_error_of_work_beside_a_block_is_raised_when_the_block_has_ended(monk
     with pytest.raises(ZeroDivisionError), processes.beside(lambda: 1 / 0):
         seen.append("the block")
     assert seen == ["the block"]
-
-
-def test_work_ends_with_a_block_that_fails(monkeypatch):
-    monkeypatch.setattr(processes, "number", lambda: 2)
-    with pytest.raises(UserError, match="wrong"), processes.beside(lambda: time.sleep(60)):
-        (worker,) = multiprocessing.active_children()
-        raise UserError("wrong")
-    assert worker.exitcode == -signal.SIGTERM
