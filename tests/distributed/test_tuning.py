@@ -139,7 +139,7 @@ def begun(project: Copy, name: str) -> int:
     ],
 )
 def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
-    define(project, "grid", {"fixed": {"train.epochs": 30}, "grid": {"train.seed": [42, 1]}})
+    define(project, "grid", {"fixed": {"train.epochs": 150}, "grid": {"train.seed": [42, 1]}})
     sweep = begin(project, "grid")
     wait_for(lambda: moment(project), sweep)
     os.killpg(sweep.pid, signal.SIGINT)
@@ -152,7 +152,7 @@ def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
     assert sweep_run(project).info.status == "KILLED"
     finish(project, begin(project, "grid"))
     assert sweep_run(project).info.status == "FINISHED"
-    assert epochs(project, "grid").groupby("trial").epoch.max().tolist() == [30, 30]
+    assert epochs(project, "grid").groupby("trial").epoch.max().tolist() == [150, 150]
     assert_tracked(project, epochs(project, "grid"))
 
 
