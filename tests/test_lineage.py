@@ -50,21 +50,6 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_only_a_file_that_has_changed_is_hashed_again(project, monkeypatch):
-    hashed = []
-    digest = hashlib.file_digest
-    monkeypatch.setattr(
-        hashlib, "file_digest", lambda file, name: hashed.append(file.name) or digest(file, name)
-    )
-    lineage.of_stage("train")
-    assert "data/x.npy" in hashed and "stages/train.py" in hashed
-    hashed.clear()
-    (project / "data/x.npy").write_text("other rows")
-    now = lineage.of_stage("train")
-    assert hashed == ["data/x.npy"]
-    assert now.deps["data/x.npy"] == hashlib.md5(b"other rows").hexdigest()
-
-
 def md5(name: str) -> str:
     return hashlib.md5(FILES[name].encode()).hexdigest()
 
@@ -95,6 +80,21 @@ def test_a_stages_lineage_is_its_parameters_and_files():
 def test_the_md5_is_that_of_the_bytes(project):
     (project / "crlf").write_bytes(b"a\r\n")
     assert lineage.md5("crlf") == hashlib.md5(b"a\r\n").hexdigest()
+
+
+def test_only_a_file_that_has_changed_is_hashed_again(project, monkeypatch):
+    hashed = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, name: hashed.append(file.name) or digest(file, name)
+    )
+    lineage.of_stage("train")
+    assert "data/x.npy" in hashed and "stages/train.py" in hashed
+    hashed.clear()
+    (project / "data/x.npy").write_text("other rows")
+    now = lineage.of_stage("train")
+    assert hashed == ["data/x.npy"]
+    assert now.deps["data/x.npy"] == hashlib.md5(b"other rows").hexdigest()
 
 
 def test_the_md5_of_a_folder_is_the_one_that_dvc_records(finished, project, monkeypatch):
