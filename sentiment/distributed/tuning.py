@@ -67,11 +67,12 @@ def run(sweep: Sweep, train: Callable, folder: Path, on_epoch: Callable, seed: i
     found = tuner.fit()
     if found.errors:
         raise UserError(f"{found.num_errors} trials failed; the first: {found.errors[0]}")
-    results = [found[number] for number in range(len(found))]
-    # Tune takes an interrupt for an early end, and the trials that it stopped for terminated.
-    if sum((result.metrics or {}).get("done", False) for result in results) < sweep.size:
+    # Tune returns from an interrupt as from an end; what it would run again is in its state alone.
+    saved = tune.ExperimentAnalysis(str(folder)).trials
+    if sum(trial.is_finished() for trial in saved) < sweep.size:
         raise KeyboardInterrupt
-    return pd.concat(map(_epochs, results)).sort_values(["trial", "epoch"], ignore_index=True)
+    histories = [_epochs(found[number]) for number in range(len(found))]
+    return pd.concat(histories).sort_values(["trial", "epoch"], ignore_index=True)
 
 
 def _space(sweep: Sweep) -> dict[str, object]:

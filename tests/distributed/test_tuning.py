@@ -113,6 +113,13 @@ def test_a_trial_is_the_training_of_the_stage(on_one_machine, finished):
     assert_tracked(on_one_machine, history)
 
 
+def test_a_sweep_that_is_done_is_shown_again_whenever_tune_saved_its_state(project):
+    define(project, "grid", {"fixed": {"train.epochs": 2}, "grid": {"train.seed": [42, 1]}})
+    at_each_step = {"TUNE_GLOBAL_CHECKPOINT_S": "0"}
+    first, again = (finish(project, begin(project, "grid", **at_each_step)) for _ in range(2))
+    assert first.partition(" trial ")[2] == again.partition(" trial ")[2] != ""
+
+
 def test_a_cluster_that_loses_a_node_gives_the_same(on_one_machine, project, cluster):
     define(project, "grid", GRID)
     sweep = begin(project, "grid", RAY_ADDRESS=cluster.address)
