@@ -45,7 +45,7 @@ def main() -> None:
         try:
             epochs = tuning.run(asked, train, state, run.log_epoch, settings.train.seed)
         except KeyboardInterrupt:
-            with store.tolerate_loss():
+            with store.tolerate_loss(f"make sweep NAME={name}"):
                 run.set_status("KILLED")
             raise
 

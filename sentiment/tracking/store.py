@@ -177,17 +177,18 @@ def _readdress(database: Path, artifacts: str) -> None:
 
 @contextmanager
 def tolerate_loss(remedy: str = "make track") -> Iterator[None]:
-    """Let work go on when something cannot be logged.
+    """Let work go on when something cannot be logged, whatever the reason: it is printed.
 
     Args:
         remedy: The command that logs it later, from files.
     """
     try:
         yield
-    except STORE_ERRORS as error:
+    except Exception as error:  # the client of a bucket of artifacts has errors of its own
+        kind = "" if isinstance(error, (*STORE_ERRORS, UserError)) else f"{type(error).__name__}: "
         reason = _without_password(_reason(error))
         print(
-            f"tracking: the MLflow store did not take this: {reason}\n"
+            f"tracking: this could not be logged: {kind}{reason}\n"
             f"No result is lost: once the store works, `{remedy}` logs what is missing.",
             file=sys.stderr,
         )

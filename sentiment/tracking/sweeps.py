@@ -24,6 +24,11 @@ class SweepLogger:
         self._run = found[0] if found else runs.create("sweep", made, f"sweep {name}")
         self._has_failed = False
         self.set_status("RUNNING")
+        self._arguments = name, made
+
+    def __reduce__(self) -> tuple:
+        """Have a copy, such as Tune keeps for a sweep that goes on, look for its run anew."""
+        return SweepLogger, self._arguments
 
     def set_status(self, status: str) -> None:
         """Set the status of the sweep's run: RUNNING, or KILLED if it was interrupted."""

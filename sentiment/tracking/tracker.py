@@ -20,7 +20,7 @@ class Tracker:
 
     def __init__(self, requests: IO[bytes], answers: IO[bytes]):
         self._requests, self._answers = requests, answers
-        self._connected = False
+        self.is_connected = False
 
     def require_store(self) -> None:
         """Wait until the store is connected: before an output is replaced.
@@ -28,11 +28,11 @@ class Tracker:
         Raises:
             UserError: if the store cannot be used.
         """
-        if self._connected:
+        if self.is_connected:
             return
         if reason := json.loads(self._answers.readline() or '"the tracking has ended"'):
             raise UserError(reason)
-        self._connected = True
+        self.is_connected = True
 
     def log_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Log metrics of an epoch of the training, counted from 0 as Keras does."""
@@ -69,7 +69,16 @@ def tracked(stage: str, source: str) -> Iterator[Tracker]:
     )
     with process:
         tracker = Tracker(cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
-        yield tracker
-        tracker.log_results()
-    if process.returncode:  # it has said why
-        sys.exit(process.returncode)
+        try:
+            yield tracker
+            tracker.log_results()
+        except BaseException:
+            if not tracker.is_connected:
+                process.terminate()  # or it would be waited for, while it waits for a server
+            raise
+    if process.returncode:
+        print(
+            f"tracking: the process that logs to MLflow ended with code {process.returncode}.\n"
+            "No result is lost: `make track` logs what is missing.",
+            file=sys.stderr,
+        )

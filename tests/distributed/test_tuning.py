@@ -139,13 +139,15 @@ def begun(project: Copy, name: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "moment",
+    ("moment", "is_forgotten"),
     [
-        pytest.param(lambda project: begun(project, "grid") >= 1, id="before a first epoch"),
-        pytest.param(lambda project: under_way(project, "grid") == 2, id="while all trials run"),
+        pytest.param(lambda project: begun(project, "grid") >= 1, False, id="before a first epoch"),
+        pytest.param(
+            lambda project: under_way(project, "grid") == 2, True, id="while all trials run"
+        ),
     ],
 )
-def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
+def test_an_interrupted_sweep_says_so_and_goes_on(project, moment, is_forgotten):
     define(project, "grid", {"fixed": {"train.epochs": 150}, "grid": {"train.seed": [42, 1]}})
     sweep = begin(project, "grid")
     wait_for(lambda: moment(project), sweep)
@@ -157,6 +159,8 @@ def test_an_interrupted_sweep_says_so_and_goes_on(project, moment):
     assert "best_val_accuracy" not in printed
     assert not list((project.root / "data/sweeps/grid").glob("*.*"))
     assert sweep_run(project).info.status == "KILLED"
+    for run in [sweep_run(project), *tracked(project)] if is_forgotten else []:
+        mlflow.delete_run(run.info.run_id)
     finish(project, begin(project, "grid"))
     assert sweep_run(project).info.status == "FINISHED"
     assert epochs(project, "grid").groupby("trial").epoch.max().tolist() == [150, 150]

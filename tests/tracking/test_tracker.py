@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -42,8 +43,33 @@ def test_a_stage_that_fails_has_no_result_in_the_store(inside):
     assert [run.info.status for run in started(lineage.of_stage("train"))] in ([], ["RUNNING"])
 
 
-def test_what_is_missing_is_told_by_the_process(inside, capfd):
+def test_what_cannot_be_logged_does_not_fail_the_stage(inside, capfd):
     (inside.root / paths.HISTORY).unlink()
-    with pytest.raises(SystemExit, match="1"), tracked("train", "sample"):
+    with tracked("train", "sample"):
         pass
-    assert "error: missing: data/rnn/history.csv" in capfd.readouterr().err
+    assert "could not be logged: missing: data/rnn/history.csv" in capfd.readouterr().err
+
+
+@pytest.fixture
+def process(tmp_path, monkeypatch):
+    """Has a shell script in place of the process."""
+
+    def replace(script: str) -> None:
+        (tmp_path / "nice").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "nice").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    return replace
+
+
+def test_a_process_that_is_killed_does_not_fail_the_stage(process, capfd):
+    process("echo null; kill -9 $$")
+    with tracked("train", "sample") as tracker:
+        tracker.log_epoch(0, {"loss": 1.0})
+    assert "ended with code -9.\nNo result is lost: `make track`" in capfd.readouterr().err
+
+
+def test_a_stage_that_fails_does_not_wait_for_a_store_that_does_not_answer(process):
+    process("exec sleep 10000")
+    with pytest.raises(UserError, match="too few"), tracked("train", "sample"):
+        raise UserError("too few")
