@@ -32,8 +32,9 @@ def main() -> None:
     started = time.monotonic()
     run(name, overrides)
     seconds = round(time.monotonic() - started)
+    experiment = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"  # a branch may have its name alone
     scores, details = (
-        json.loads(dvc.api.read(path, rev=name)) for path in (paths.METRICS, paths.COMPARISON)
+        json.loads(dvc.api.read(path, rev=experiment)) for path in (paths.METRICS, paths.COMPARISON)
     )
     measured = models(scores, details)
     only_bag = settings.baseline.reads_unlabelled and not settings.train.reads_unlabelled

@@ -185,6 +185,7 @@ def test_a_small_gru_runs_as_an_experiment_and_is_recorded(project):
     lines = [f"{key}: {json.dumps(value)}\n" for key, value in small.items()]
     (project.root / "recipes/small.yaml").write_text("".join(lines))
     project.commit()
+    project.run("git", "branch", "small")  # not what the experiment's name means
     metrics = (project.root / "data/metrics.json").read_bytes()
     output = project.python("-m", "scripts.recipe", "small", "2")
     result = json.loads((project.root / "recipes/results.json").read_bytes())["small"]
@@ -198,5 +199,6 @@ def test_a_small_gru_runs_as_an_experiment_and_is_recorded(project):
     assert result["test"]["mean"] > 0.9  # word order too is read
     assert result["commit"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
     assert (project.root / "data/metrics.json").read_bytes() == metrics
+    project.run("git", "branch", "--delete", "small")
     project.dvc("exp", "apply", "small")
     assert params.read(project.root / "params.yaml").train.network.cell == "gru"
