@@ -3,13 +3,11 @@
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from sentiment import colours, console, files, prediction
+from sentiment import colours, console, files, prediction, processes
 from sentiment.errors import UserError
 from sentiment.labels import THRESHOLD, label_names
 from sentiment.models import NETWORK, SAVED
@@ -123,9 +121,9 @@ def by_workspace(text: str) -> dict[str, float]:
         {name: path for name, path in models.items() if path.suffix == suffix}
         for suffix in (".skops", ".keras")
     )
-    with ProcessPoolExecutor(1, get_context("spawn")) as another:
-        by_networks = another.submit(by_files, networks, text, row)
-        return by_files(bags, text, row) | by_networks.result()
+    with processes.beside(lambda: by_files(networks, text, row)) as by_networks:
+        by_bags = by_files(bags, text, row)
+    return by_bags | by_networks.result()
 
 
 def by_files(models: dict[str, Path], text: str, row: np.ndarray) -> dict[str, float]:

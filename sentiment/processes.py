@@ -8,9 +8,12 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any, TypeVar
+
+from sentiment.errors import UserError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -21,8 +24,10 @@ _work: Callable  # of this process, where it is a forked one
 
 
 def number() -> int:
-    """Return how many processes work: 1 where forking is not safe, as on macOS."""
-    return min(len(os.sched_getaffinity(0)), MOST) if sys.platform == "linux" else 1
+    """Return how many processes work: 1 where forking is not safe, as on macOS, or was done."""
+    if sys.platform != "linux" or multiprocessing.parent_process():
+        return 1
+    return min(len(os.sched_getaffinity(0)), MOST)
 
 
 def map_jobs(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
@@ -70,11 +75,20 @@ def beside(work: Callable[[], Result]) -> Iterator["Future[Result]"]:
 
 @contextmanager
 def _forked(workers: int, work: Callable) -> Iterator[ProcessPoolExecutor]:
-    """Have so many processes for `_run`. An interrupt does not wait for what they are at."""
+    """Have so many processes for `_run`. An interrupt does not wait for what they are at.
+
+    Raises:
+        UserError: if the system ends one.
+    """
     fork = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(workers, fork, _begin, (work,))
     try:
         yield pool
+    except BrokenProcessPool:
+        raise UserError(
+            "the system ended a process that shared this work, most likely for want of memory: "
+            "docs/scale.md says what takes most, and how it can take less"
+        ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -2,24 +2,20 @@ import io
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import mlflow
 import pandas as pd
 import pytest
 
-from sentiment import cli
+from sentiment import cli, processes
 
 MODELS = ["bag_of_words", "bag_of_ngrams", "rnn_last_epoch", "rnn_best_epoch"]
 
 
 @pytest.fixture
 def sentiment(inside, monkeypatch, capsys):
-    """The command, in a finished copy: returns what it printed.
-
-    It asks the networks in a thread, not in a process that would import TensorFlow each time.
-    """
-    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    """The command, in a finished copy: returns what it printed."""
+    monkeypatch.setattr(processes, "number", lambda: 1)  # pytest has threads: it may not be forked
 
     def run(*arguments: str, stdin: bytes = b"") -> str:
         monkeypatch.setattr(sys, "argv", ["sentiment", *arguments])

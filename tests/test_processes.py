@@ -1,6 +1,7 @@
 """Work that processes share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -57,3 +58,14 @@ def test_an_error_of_work_beside_a_block_is_raised_when_the_block_has_ended(monk
     with pytest.raises(ZeroDivisionError), processes.beside(lambda: 1 / 0):
         seen.append("the block")
     assert seen == ["the block"]
+
+
+def test_a_process_that_the_system_ends_is_told():
+    with pytest.raises(UserError, match="most likely for want of memory"):
+        [*processes.map_jobs(lambda _: os.kill(os.getpid(), signal.SIGKILL), range(20))]
+
+
+def test_what_is_forked_forks_no_further():
+    with processes.beside(processes.number) as number:
+        pass
+    assert number.result() == 1

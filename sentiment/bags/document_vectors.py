@@ -23,6 +23,7 @@ the probability that it is read. Gradient ascent on a new document's vector was 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -137,17 +138,18 @@ class DocumentVectors(TransformerMixin, BaseEstimator):
         self.passes = passes
         self.seed = seed
 
-    def fit(self, X: csr_matrix, y: np.ndarray) -> Self:
+    def fit(self, X: csr_matrix, y: np.ndarray, scratch: Path | str | None = None) -> Self:
         """Learn the vectors of n-grams.
 
         Args:
             X: Their counts, of shape (documents, n-grams).
             y: 1, 0, or -1 for no label, of shape (documents,).
+            scratch: The folder for temporary files; None for the system's.
         """
         document_frequency = mapped.column_counts(X)
         self.columns_ = np.flatnonzero(document_frequency >= MIN_DF)
         frequent = (part[:, self.columns_] for part in mapped.parts(X))
-        counts = mapped.stack(frequent, len(self.columns_), np.float32)
+        counts = mapped.stack(frequent, len(self.columns_), np.float32, scratch)
         labelled = np.flatnonzero(y >= 0)
         ratios = NaiveBayesWeights().fit(counts[labelled], y[labelled]).weights_
         kept = np.minimum(1, np.exp(np.abs(ratios) / 2) / THINNING)

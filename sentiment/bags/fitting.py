@@ -141,7 +141,7 @@ def fit_words(
     )
     bags = []
     for seed in search.seeds:
-        best, scores = choose_regularisation(search.classifiers(seed), train, validation, map)
+        best, scores = choose_regularisation(search.classifiers(seed), train, validation)
         bags.append(Bag(Pipeline([("counts", counter), ("classifier", best)]), scores))
     return bags
 
@@ -219,7 +219,7 @@ def _learn_vectors(
     read = chain(mapped.parts(train.x), mapped.parts(unlabelled))
     counts = mapped.stack(read, unlabelled.shape[1], np.float64, scratch)
     labels = np.append(train.y, np.full(unlabelled.shape[0], UNLABELLED))
-    return search.vectors(seed).fit(counts, labels)
+    return search.vectors(seed).fit(counts, labels, scratch)
 
 
 def _features(
@@ -265,10 +265,7 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def choose_regularisation(
-    candidates: dict[float, BaseEstimator],
-    train: Dataset,
-    validation: Dataset,
-    map_jobs: Callable = processes.map_jobs,
+    candidates: dict[float, BaseEstimator], train: Dataset, validation: Dataset
 ) -> tuple[BaseEstimator, pd.DataFrame]:
     """Return the classifier whose C is best on the validation reviews, and each C's scores there.
 
@@ -278,9 +275,8 @@ def choose_regularisation(
         candidates: The unfitted classifier of each C; of equals, the first is taken.
         train: Weighted counts to fit on, and labels.
         validation: Those to choose C on.
-        map_jobs: How the candidates are fitted: by processes, or one after another.
     """
-    fitted = map_jobs(lambda classifier: classifier.fit(*train), candidates.values())
+    fitted = processes.map_jobs(lambda classifier: classifier.fit(*train), candidates.values())
     candidates = dict(zip(candidates, fitted, strict=True))
     scores = pd.DataFrame(
         [_scores(classifier, *validation) for classifier in candidates.values()],

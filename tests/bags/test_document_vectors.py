@@ -106,6 +106,7 @@ def digest(**options) -> bytes:
     return subprocess.run(command, check=True, capture_output=True, **options).stdout
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="of Linux")
 def test_one_core_and_two_give_the_same_bytes():
     cores = sorted(os.sched_getaffinity(0))
     limits = (partial(os.sched_setaffinity, 0, cores[:number]) for number in (1, 2))
