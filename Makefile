@@ -79,7 +79,7 @@ test: $(INSTALLED) ## Run the tests, but for the slow ones
 	$(TEST)
 
 .PHONY: test-slow
-test-slow: $(RAY) ## Run the slow tests, and check the results that lie in data/
+test-slow: $(RAY) ## Run the slow tests, and check the results in data/
 	$(TEST) -m slow
 
 .PHONY: bench
@@ -117,7 +117,7 @@ audit: $(INSTALLED) ## List known vulnerabilities of what the locks install
 	$(RUN) pip_audit --requirement requirements-ray.lock --require-hashes --disable-pip
 
 .PHONY: track
-track: $(INSTALLED) ## See to it that the MLflow store has the present results
+track: $(INSTALLED) ## Log the current results to MLflow unless they are there
 	$(RUN) scripts.track
 
 .PHONY: promote

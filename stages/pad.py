@@ -19,9 +19,10 @@ from sentiment.text import Encoder, read_word_index
 
 
 def main() -> None:
-    tokenizer, settings = params.read().fetch.tokenizer, params.read().pad
-    options = settings.model_dump(exclude={"validation", "validation_split", "seed"})
-    encoder = Encoder(read_word_index(paths.WORD_INDEX), **options, tokenizer=tokenizer)
+    settings = params.read()
+    options = settings.pad.model_dump(exclude={"validation", "validation_split", "seed"})
+    word_index = read_word_index(paths.WORD_INDEX)
+    encoder = Encoder(word_index, **options, tokenizer=settings.fetch.tokenizer)
     sizes = facts.count_splits(paths.REVIEWS)
     encode = partial(facts.encode_group, Path(paths.REVIEWS).resolve(), encoder)
     groups = [(number,) for number in range(pq.read_metadata(paths.REVIEWS).num_row_groups)]
@@ -33,7 +34,7 @@ def main() -> None:
             path = f"{paths.PADDED}/{name}.npy"
             return stack.enter_context(files.npy_rows(path, dtype, shape))
 
-        x = {s: output(f"x_{s}", "int32", size, settings.maxlen) for s, size in sizes.items()}
+        x = {s: output(f"x_{s}", "int32", size, settings.pad.maxlen) for s, size in sizes.items()}
         y = {s: output(f"y_{s}", "int8", sizes[s]) for s in ("train", "test")}
         for reviews, rows in cluster.map_jobs(encode, groups):
             for split, part in reviews.groupby("split"):
@@ -43,7 +44,7 @@ def main() -> None:
             known.append(reviews)
             progress.update(len(reviews))
     table = facts.mark_copies(pd.concat(known, ignore_index=True))
-    table["split"] = splits.assign_validation(table, settings)
+    table["split"] = splits.assign_validation(table, settings.pad)
 
     with files.atomic(paths.FACTS) as path:
         table.to_parquet(path, index=False, row_group_size=streams.ROW_GROUP)
@@ -51,7 +52,7 @@ def main() -> None:
         encoder.save(path)
     for split, size in sizes.items():
         if size:
-            print(f"x_{split}: {size:,} reviews x {settings.maxlen} steps")
+            print(f"x_{split}: {size:,} reviews x {settings.pad.maxlen} steps")
             warn_of_unknown_words(encoder, split)
     if "film" in table:
         for split, fitted_on in (("validation", ["train"]), ("test", ["train", "validation"])):

@@ -16,14 +16,12 @@ from sentiment.rnn.model import build_network, members
 
 STEPS_PER_EXECUTION = 16  # batches between two returns to Python, which cost a tenth of an epoch
 
-
-Networks = tuple[keras.Model, keras.Model]
 OnEpochEnd = Callable[[int, dict[str, float]], None]
 
 
 def train(
     settings: Params, seed: int, checkpoint: Checkpoint, on_epoch_end: OnEpochEnd | None = None
-) -> Networks:
+) -> tuple[keras.Model, keras.Model]:
     """Return the network after its last epoch, and after that of the best validation accuracy.
 
     Args:
