@@ -1,7 +1,7 @@
 """The probabilities of a saved model for reviews."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,8 +14,8 @@ BATCH = 4096  # reviews in memory at a time
 def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], np.ndarray]:
     """Return a function from reviews to the probability that each is positive.
 
-    The function takes the reviews as raw texts and as the encoder's rows of token ids. It reads
-    only those of the two that the model was fitted on, in batches. Of no reviews it returns no
+    The function takes the reviews as raw texts and as the encoder's rows of token ids. The model
+    reads those of the two that it was fitted on, in batches. Of no reviews it returns no
     probabilities.
 
     Args:
@@ -31,12 +31,19 @@ def load_predictor(model: Path | str) -> Callable[[Iterable[str], np.ndarray], n
         predict, reads_rows = partial(predict_with_bag, bag), takes_token_ids(bag)
 
     def probabilities(texts: Iterable[str], rows: np.ndarray) -> np.ndarray:
-        texts = iter(texts)
-        batches = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
-        answers = [predict(rows if reads_rows else [*islice(texts, BATCH)]) for rows in batches]
+        answers = [
+            predict(part if reads_rows else of_part) for of_part, part in batches(texts, rows)
+        ]
         return np.concatenate(answers) if answers else np.empty(0)
 
     return probabilities
+
+
+def batches(texts: Iterable[str], rows: np.ndarray) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield reviews as texts and as rows of token ids, BATCH at a time."""
+    texts = iter(texts)
+    for first in range(0, len(rows), BATCH):
+        yield [*islice(texts, BATCH)], rows[first : first + BATCH]
 
 
 def _load_network(path: Path | str) -> Callable[..., np.ndarray]:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.sparsefuncs import inplace_csr_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sentiment import processes
 from sentiment.bags import mapped
 from sentiment.bags.frequent import NONE, Tokens, frequent
 from sentiment.errors import UserError
@@ -144,7 +145,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
             keys = (self._candidates(part, indexes) for part in tokens.batches())
             self.vocabularies_.append(frequent(keys, self.min_df))
         indexes = self._indexes()
-        blocks = (self._count(part, indexes) for part in tokens.batches())
+        blocks = processes.map_jobs(lambda part: self._count(part, indexes), tokens.batches())
         columns = sum(map(len, self.vocabularies_[self.ngram_range[0] - 1 :]))
         counts = mapped.stack(blocks, columns, np.float64, scratch)
         self.document_frequency_ = mapped.column_counts(counts)

@@ -6,9 +6,11 @@ import pandas as pd
 from sentiment import processes
 from sentiment.data import splits
 from sentiment.evaluation import blend
-from sentiment.models import BLENDED, SAVED, Model
+from sentiment.models import BLENDED, SAVED
 from sentiment.paths import of_seed
-from sentiment.prediction import load_predictor
+from sentiment.prediction import batches, load_predictor
+
+SPLITS = ("validation", "test")
 
 
 def predict(number: int) -> tuple[pd.DataFrame, float]:
@@ -21,15 +23,29 @@ def predict(number: int) -> tuple[pd.DataFrame, float]:
         The facts of the reviews, with a column of probabilities of positive for each model; and the
         network's weight in the blend, which is chosen on the validation reviews.
     """
-    table = splits.facts("validation", "test")
-    ids = {split: rows["id"] for split, rows in table.groupby("split")}
+    table = splits.facts(*SPLITS)
+    saved = {
+        key: splits.read_validation(of_seed(model.validation, number))
+        for key, model in SAVED.items()
+        if model.validation
+    }
+    predictors = {key: load_predictor(of_seed(model.path, number)) for key, model in SAVED.items()}
 
-    def predict_with(model: Model) -> np.ndarray:
-        found = pd.concat([_probabilities(model, split, ids[split], number) for split in ids])
-        return found.loc[table["id"]].to_numpy()
+    def answer(job: tuple[str, list[str], np.ndarray]) -> pd.DataFrame:
+        split, texts, rows = job
+        asked = SAVED if split == "test" else SAVED.keys() - saved.keys()
+        return pd.DataFrame({key: predictors[key](texts, rows) for key in asked})
 
-    predicted = processes.map_jobs(predict_with, SAVED.values())
-    return add_blend(table.assign(**dict(zip(SAVED, predicted, strict=True))))
+    jobs = (
+        (split, *batch)
+        for split in SPLITS
+        for batch in batches(splits.texts(split), splits.load(split).x)
+    )
+    predicted = pd.concat([*processes.map_jobs(answer, jobs)])
+    ids = (table["id"][table["split"] == split] for split in SPLITS)
+    predicted.index = pd.Index(pd.concat(ids))
+    predicted.update(pd.DataFrame(saved))
+    return add_blend(table.join(predicted[[*SAVED]], on="id"))
 
 
 def add_blend(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
@@ -42,11 +58,3 @@ def add_blend(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     network, bag = BLENDED
     weight = blend.choose_weight(validation[network], validation[bag], validation["label"])
     return table.assign(blend=blend.blend(table[network], table[bag], weight)), weight
-
-
-def _probabilities(model: Model, split: str, ids: pd.Series, number: int) -> pd.Series:
-    """Return a model's probabilities for a split, by the reviews' ids."""
-    if split == "validation" and model.validation:
-        return splits.read_validation(of_seed(model.validation, number))
-    predict = load_predictor(of_seed(model.path, number))
-    return pd.Series(predict(splits.texts(split), splits.load(split).x), ids.array)
