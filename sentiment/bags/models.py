@@ -1,5 +1,6 @@
 """The bags of words and of n-grams: scikit-learn pipelines, and saving them."""
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -146,6 +147,8 @@ def _coefficients(classifier: BaseEstimator) -> np.ndarray:
 
 def save_bag(model: Pipeline, path: Path | str) -> None:
     """Save a fitted bag with skops, the same bytes for the same model."""
+    # skops writes an object once, however often it is in the model: here equal numbers are several.
+    model = pickle.loads(pickle.dumps(model))  # noqa: S301
     with files.atomic(path) as temporary:
         skops.io.dump(model, temporary)
         files.normalise_zip(temporary, _renumbered)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import Pipeline
 
 from sentiment.bags import mapped
 from sentiment.bags.document_vectors import DocumentVectors
@@ -353,6 +354,13 @@ def test_a_loaded_model_takes_raw_text_and_says_the_same(tmp_path, classifier):
     loaded = load_bag(tmp_path / "model.skops")
     np.testing.assert_array_equal(predict_with_bag(loaded, unseen), predict_with_bag(model, unseen))
     assert list(loaded[0].get_feature_names_out()) == list(model[0].get_feature_names_out())
+
+
+def test_a_model_has_the_same_bytes_whichever_of_its_numbers_are_one_object(tmp_path):
+    for path, numbers in (("shared", [1000] * 2), ("apart", map(int, ["1000"] * 2))):
+        model = Pipeline([(name, TokenCounts(n)) for name, n in zip("ab", numbers, strict=True)])
+        save_bag(model, tmp_path / path)
+    assert (tmp_path / "shared").read_bytes() == (tmp_path / "apart").read_bytes()
 
 
 def test_a_model_of_other_types_is_refused(tmp_path):
