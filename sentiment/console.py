@@ -42,8 +42,15 @@ def run(main: Callable[[], None]) -> None:
             raise
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{error.strerror}. Results of earlier runs are left as they were.")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        if not _is_interrupt(error):
+            raise
         _leave_interrupted()
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is an interrupt, or what an extension's import makes of one."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
 
 
 def _output_is_closed() -> bool:
@@ -59,7 +66,7 @@ def expect_interrupts() -> None:
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        if issubclass(kind, KeyboardInterrupt):
+        if _is_interrupt(error):
             _leave_interrupted()
         sys.__excepthook__(kind, error, traceback)
 

@@ -176,7 +176,11 @@ def test_hushed_leaves_no_file_descriptor_behind():
 
 @pytest.mark.parametrize(
     ("error", "code", "last"),
-    [("KeyboardInterrupt", 130, "interrupted: "), ("ValueError('ours')", 1, "ValueError: ours")],
+    [
+        ("KeyboardInterrupt", 130, "interrupted: "),
+        ("ImportError('failed') from KeyboardInterrupt()", 130, "interrupted: "),
+        ("ValueError('ours')", 1, "ValueError: ours"),
+    ],
 )
 def test_only_interrupts_are_expected_outside_of_run(error, code, last):
     body = f"from sentiment import console\nconsole.expect_interrupts()\nraise {error}"

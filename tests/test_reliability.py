@@ -209,8 +209,9 @@ def test_of_two_at_once_one_works_and_the_other_says_so(finished, untrained):
     assert lock(untrained) == lock(finished)
 
 
-def test_an_interrupt_while_modules_are_imported_is_calm(project):
-    with started(project, "-X", "importtime", "-m", "stages.train") as process:
+@pytest.mark.parametrize("command", [["stages.train"], ["sentiment", "It was superb."]])
+def test_an_interrupt_while_modules_are_imported_is_calm(project, command):
+    with started(project, "-X", "importtime", "-m", *command) as process:
         wait_until(lambda: re.search(r"\| +numpy$", process.output(), re.MULTILINE), process)
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
