@@ -6,10 +6,11 @@ second: what a call of `fit` costs once counts no more than in a real epoch. Bet
 NumPy's matrix product is timed: what the machine can do. Writes results.json and results.png beside
 this file.
 
-Peers that are not installed are skipped. This adds them, beside what the lock installed:
+Peers that are not installed are skipped. This adds them, beside what the lock installed; torch has
+to be a build for the processor alone:
 
     pip install --target PEERS --no-deps jax jaxlib opt_einsum torch mpmath networkx sympy
-    PYTHONPATH=PEERS make bench
+    PYTHONPATH=PEERS .venv/bin/python -m benchmarks.bench
 
     python -m benchmarks.bench [DATA] [--rounds N] [--networks NAME ...]
 """
