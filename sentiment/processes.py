@@ -23,7 +23,10 @@ _work: Callable  # of this process, where it is a forked one
 
 
 def number() -> int:
-    """Return how many processes work: 1 where forking is not safe, as on macOS, or was done."""
+    """Return how many processes work.
+
+    It is 1 where forking is not safe, as on macOS, and in a process that was forked here.
+    """
     if sys.platform != "linux" or multiprocessing.parent_process():
         return 1
     return min(len(os.sched_getaffinity(0)), MOST)

@@ -41,9 +41,8 @@ def predict(number: int) -> tuple[pd.DataFrame, float]:
         for split in SPLITS
         for batch in batches(splits.texts(split), splits.load(split).x)
     )
-    predicted = pd.concat([*processes.map_jobs(answer, jobs)])
-    ids = (table["id"][table["split"] == split] for split in SPLITS)
-    predicted.index = pd.Index(pd.concat(ids))
+    ids = pd.concat([table["id"][table["split"] == split] for split in SPLITS])
+    predicted = pd.concat([*processes.map_jobs(answer, jobs)]).set_axis(ids)
     predicted.update(pd.DataFrame(saved))
     return add_blend(table.join(predicted[[*SAVED]], on="id"))
 

@@ -20,15 +20,14 @@ class SweepLogger:
 
     def __init__(self, name: str, made: Lineage):
         found = runs.search("sweep", runs.INPUTS, made.inputs)
-        self._name = name
+        self._name, self._made = name, made
         self._run = found[0] if found else runs.create("sweep", made, f"sweep {name}")
         self._has_failed = False
         self.set_status("RUNNING")
-        self._arguments = name, made
 
     def __reduce__(self) -> tuple:
         """Have a copy, such as Tune keeps for a sweep that goes on, look for its run anew."""
-        return SweepLogger, self._arguments
+        return SweepLogger, (self._name, self._made)
 
     def set_status(self, status: str) -> None:
         """Set the status of the sweep's run: RUNNING, or KILLED if it was interrupted."""
